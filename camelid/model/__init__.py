@@ -1,0 +1,1 @@
+"""The architecture, once: config, decoder, and the folder it is kept in."""

@@ -1,0 +1,1 @@
+"""Words into numbers and back: records, readers, tokenizer, chat template, token shards."""
