@@ -3,8 +3,8 @@
 The split. A key's place is a number in [0, 1) that a hash makes from it; a source holds out the keys whose
 place is below its `held_out`. The place depends on the key alone, on no seed and no other record, so adding
 data never moves a record to the other side. Where sources hold out different fractions, a key may be held out
-in one and not in another; its records in the other are then left out of training ("withheld"). So are sentence
-pairs that ask what a held-out pair asks: two English sentences may share their German.
+in one and not in another; its records in the other are then left out of training ("withheld"). So are
+sentence pairs that ask what a held-out pair asks: two English sentences may share their German.
 
 Covers: records that share a key, in whichever sources; records of the same normalised content (only the first
 is kept); sentences to translate. Does not cover: paraphrases, quotations.

@@ -176,7 +176,7 @@ class RecordMaker:
             filled = prompt.fill(row)
             prompt = self._by_text[pick(self._source.prompts, filled)]
         if not key:  # the columns asked about, so that the phrasing does not matter
-            key = make_key("\n".join(read_value(row, name) for name in prompt.names))
+            key = make_key("\n".join(read_value(row, name) for name in sorted(self._prompts[0].names)))
         return self._ask(prompt.fill(row), self._answer.fill(row), key, lang)
 
     def _from_pair(self, row: Row, key: str, lang: str) -> list[Record]:

@@ -46,7 +46,8 @@ def language_code(word: str) -> str:
     lowered = word.strip().lower()
     code = _CODES.get(lowered) or _CODES.get(lowered.replace("_", "-").split("-")[0])
     if code is None:
-        near = suggest(lowered, LANGUAGE_NAMES if len(lowered) <= 3 else _CODES)
+        same_start = [name for name in LANGUAGE_NAMES if name == lowered[:2]] if len(lowered) <= 3 else []
+        near = suggest(lowered, same_start or _CODES)
         hint = near if near.startswith(" Did") else ' Use an ISO 639-1 code such as "en", or "und".'
         raise DataError(f"Unknown language {word!r}.{hint}")
     return code

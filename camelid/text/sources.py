@@ -87,6 +87,7 @@ class Source:
             raise RecipeError("A source needs a name.")
         try:
             self._check_origin()
+            self._check_kind()
             self._check_numbers()
             self._check_form()
             self._check_languages()
@@ -135,6 +136,18 @@ class Source:
                 if getattr(self, name):
                     word = name.removesuffix("s") if name in ("prompts", "keys") else name
                     raise RecipeError(f"{word} would be ignored by the built-in corpus. Remove it.")
+
+    def _check_kind(self) -> None:
+        kinds = {
+            "columns": (".csv", ".tsv"),
+            "quoted": (".tsv",),
+            "separator": (".txt",),
+            "cut_chars": (".txt",),
+        }
+        found = file_kind(Path(self.path))
+        for name, kind in kinds.items():
+            if getattr(self, name) and found in SUFFIXES and found not in kind:
+                raise RecipeError(f"{name} works only with {' and '.join(kind)}; the path ends in {found}.")
 
     def _check_numbers(self) -> None:
         if not 0 <= self.held_out <= 1:
