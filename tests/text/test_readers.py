@@ -255,7 +255,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch, error, messa
     def refuse(path):
         raise error
 
-    monkeypatch.setattr("camelid.text.readers._open", refuse)
+    monkeypatch.setattr("camelid.text.lines._open", refuse)
     with pytest.raises(DataError, match=message):
         read(tmp_path / "a.jsonl")
 
