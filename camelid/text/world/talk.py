@@ -1,0 +1,14 @@
+"""The small pieces every task shares: turns into messages, and the names of the languages in each language."""
+
+from camelid.text.records import Message
+from camelid.text.world.grammar import smooth
+
+
+def chat(lang: str, *turns: str, system: str = "") -> tuple[Message, ...]:
+    """Return turns that alternate between user and assistant as messages, after a system prompt if given."""
+    opening = (Message("system", smooth(lang, system)),) if system else ()
+    roles = ("user", "assistant")
+    return opening + tuple(Message(roles[i % 2], smooth(lang, turn)) for i, turn in enumerate(turns))
+
+
+Told = dict[str, str]  # one text in each language
