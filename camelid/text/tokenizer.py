@@ -105,7 +105,10 @@ class Tokenizer:
         return encoding.ids, encoding.offsets
 
     def decode(self, token_ids: Iterable[int], *, skip_special: bool = True) -> str:
-        """Return the text of token ids: U+FFFD for bytes that are no UTF-8, "" for an id beyond the vocabulary."""
+        """Return the text of token ids.
+
+        Bytes that are no UTF-8 become U+FFFD; an id beyond the vocabulary is nothing.
+        """
         if self.token_bytes is None:
             kept = [int(token_id) for token_id in token_ids if 0 <= token_id < self.vocab_size]
             return str(self._core.decode(kept, skip_special_tokens=skip_special))
