@@ -39,7 +39,7 @@ _TURN_ENDS = ("<|end|>", "<|eot_id|>", "<|im_end|>", "<end_of_turn>")
 # Where text is cut before merges are learnt; the first that matches wins.
 _SPLIT = "|".join(
     (
-        r"'(?i:s|t|re|ve|m|ll|d)",  # what an English apostrophe cuts off: 's, 't, 're …
+        r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])",  # what an English apostrophe cuts off: 's, 't, 're …
         r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word, with the one blank or mark before it: " lama", "'été"
         r"\p{N}",  # a digit, always alone
         r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # a run of marks, with a blank before and line ends after
