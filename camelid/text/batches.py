@@ -286,7 +286,10 @@ def held_out_batches(
     num_bytes: UTF-8 bytes of the text that the batch's counted targets spell, each byte counted once however
         a record is cut; the sum of losses over it, divided by log 2, is bits per byte.
     max_tokens_per_language: whole records are taken, from all shards alike, until so many tokens are reached.
+
+    Raises TokenizerError for shards of two tokenizers.
     """
+    _check_one_tokenizer(shards)
     pieces = [cut_pieces(shard, context, mode) for shard in shards]
     for lang in sorted({lang for shard in shards for lang in shard.languages}):
         chosen = _choose_records(shards, pieces, lang, max_tokens_per_language)
@@ -346,8 +349,12 @@ def _check_settings(parts: Sequence[MixPart], batch_size: int, context: int, see
                 f"Source {part.shard.name!r}: weight must be above 0 and max_epochs at least 0 (endless); "
                 f"found weight={part.weight}, max_epochs={part.max_epochs}. Leave out what is not to be used."
             )
-    if len({part.shard.meta["fingerprint"] for part in parts}) > 1:
-        names = ", ".join(part.shard.name for part in parts)
+    _check_one_tokenizer([part.shard for part in parts])
+
+
+def _check_one_tokenizer(shards: Sequence[TokenShard]) -> None:
+    if len({shard.meta["fingerprint"] for shard in shards}) > 1:
+        names = ", ".join(shard.name for shard in shards)
         raise TokenizerError(f"The shards of {names} were made by different tokenizers. Write them anew.")
 
 
