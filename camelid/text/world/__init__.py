@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from camelid.errors import DataError, suggest
 from camelid.text.records import Message, Record
-from camelid.text.world import articles, reviews, translation
+from camelid.text.world import (
+    articles,
+    assistant,
+    camelids,
+    reviews,
+    service,
+    smalltalk,
+    stories,
+    translation,
+)
 from camelid.text.world.draws import Draws, Slots, slots_key
 from camelid.text.world.grammar import LANGUAGES
 
@@ -24,9 +33,14 @@ class Task:
 
 
 _TASKS = {
-    "translation": Task(translation.draw, translation.write, 30),
+    "story": Task(stories.draw, stories.write, 12),
     "summary": Task(articles.draw, articles.write, 12),
+    "translation": Task(translation.draw, translation.write, 40),
     "sentiment": Task(reviews.draw, reviews.write, 10),
+    "assistant": Task(assistant.draw, assistant.write, 9),
+    "smalltalk": Task(smalltalk.draw, smalltalk.write, 4),
+    "service": Task(service.draw, service.write, 8),
+    "camelids": Task(camelids.draw, camelids.write, 5),
 }
 TASKS = tuple(_TASKS)
 _ARTICLE_AS_TEXT = 0.35  # the share of the summary task's records that are the bare article

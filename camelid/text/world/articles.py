@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads best with one meaning on a line)
 """Articles about events of the village, each with the one sentence that sums it up.
 
 The summary says who did what, where and when; the article scatters these over its sentences, between details

@@ -48,7 +48,7 @@ class Draws:
             left -= weight
             if left < 0:
                 return name
-        return next(reversed(weights))
+        return tuple(weights)[-1]
 
 
 def slots_key(task: str, slots: Slots) -> str:

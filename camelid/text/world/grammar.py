@@ -7,7 +7,7 @@ contractions (al, du, zum), elisions (l', d', qu'), a/an, the capital at the sta
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 
 LANGUAGES = ("en", "es", "de", "fr")
 GENDERS = "mfn"
@@ -181,7 +181,7 @@ _ARTICLES = {
     ("fr", "no"): ("pas de", "pas de", "pas de", "pas de"),
     ("fr", "some"): ("du", "de la", "des", "des"),
 }
-_FR_SILENT = re.compile(r"[aeiouyâàéèêëîïôûùœ]|h(?!aut|ibou|éros|aricot|angar|érisson)", re.IGNORECASE)
+_FR_SILENT = re.compile(r"[aeiouyâàéèêëîïôûùœ]|h(?!aut|ibou|éros|aricot|angar|érisson|uacaya)", re.IGNORECASE)
 
 
 def _romance_forms(lang: str, noun: Noun, adjective: Adjective | None) -> dict[str, str]:
@@ -209,12 +209,12 @@ def _romance_forms(lang: str, noun: Noun, adjective: Adjective | None) -> dict[s
     return forms
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed_adjective(lang: str, entry: str) -> Adjective:
     return Adjective(lang, entry)
 
 
-@lru_cache(maxsize=None)
+@cache
 def noun_word(lang: str, entry: str, adjective: str = "") -> Word:
     """Return a table's noun, described by a table's adjective if one is given, with all its forms."""
     noun = parse_noun(lang, entry)
@@ -224,7 +224,7 @@ def noun_word(lang: str, entry: str, adjective: str = "") -> Word:
     return Word(_romance_forms(lang, noun, parsed), noun.gender)
 
 
-@lru_cache(maxsize=None)
+@cache
 def predicate(lang: str, adjective: str, gender: int, *, plural: bool = False) -> str:
     """Return an adjective after "to be": es roja, fr rouges, de rot, en red."""
     return adjective if lang == "de" else _parsed_adjective(lang, adjective).agree(gender, plural=plural)
@@ -246,7 +246,7 @@ _CONTRACTIONS = {
     "fr": [
         (
             r"\b([DdLlNnJjMmTtSs]|[Qq]u|[Jj]usqu|[Ll]orsqu|[Pp]uisqu)[ea] "
-            r"(?=[aeiouâàéèêîôûœAEIOUÂÀÉÈÊÎÔÛŒ](?!nze\b|ui\b)|y\b|h(?!aut|uit|ibou|éros|aricot|angar|érisson))",
+            r"(?=[aeiouâàéèêîôûœAEIOUÂÀÉÈÊÎÔÛŒ](?!nze\b|ui\b)|y\b|h(?!aut|uit|ibou|éros|aricot|angar|érisson|uacaya))",
             r"\1'",
         ),
         (r"\b([Ss])i (?=ils?\b)", r"\1'"),

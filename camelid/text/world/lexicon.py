@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads best with one meaning on a line)
 """The words of the built-in world: one table for each kind, one row for each meaning, one column a language.
 
 Columns: meaning | English | Spanish | German | French. A noun shows its gender by its article and its plural
@@ -96,7 +97,20 @@ potatoes| potatoes      | patatas       | Kartoffeln | des pommes de terre
 candles | candles       | velas         | Kerzen     | des bougies
 """)
 
-NAMES = ("Anna", "Clara", "Emma", "Eva", "Ida", "Julia", "Lena", "Maria", "Nora", "Rosa", "Sofia", "Vera")
+NAMES: tuple[str, ...] = (
+    "Anna",
+    "Clara",
+    "Emma",
+    "Eva",
+    "Ida",
+    "Julia",
+    "Lena",
+    "Maria",
+    "Nora",
+    "Rosa",
+    "Sofia",
+    "Vera",
+)
 NAMES += (
     "Leo",
     "Max",

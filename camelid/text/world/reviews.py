@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads best with one meaning on a line)
 """Sentiment: reviews of what the farm sells and shows, with a question and the one-word verdict.
 
 Without a closing verdict every aspect says the same; with one, aspects may disagree and the verdict decides.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table reads best with one meaning on a line)
 """The verbs of the sentence grammar, conjugated: present, past, infinitive and participle in four languages.
 
 Persons are numbered I, you, he/she, we, they. The past is the English preterite, the Spanish indefinido, and
@@ -5,7 +6,7 @@ the compound past of German and French (all verbs here take haben and avoir).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from camelid.text.world.grammar import LANGUAGES
 from camelid.text.world.lexicon import table
@@ -94,7 +95,7 @@ def _french(cell: str) -> Verb:
 _READ = {"en": _english, "es": _spanish, "de": _german, "fr": _french}
 
 
-@lru_cache(maxsize=None)
+@cache
 def verb(meaning: str, lang: str) -> Verb:
     """Return a verb of the table in a language."""
     return _READ[lang](VERBS[meaning][LANGUAGES.index(lang)])
