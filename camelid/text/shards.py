@@ -7,6 +7,7 @@ carries a hash of what it was made from, so that a later run finds it again, and
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def ensure_shard(
     inputs: anything JSON-like that changes when the records do.
     """
     identity = hash_json([FORMAT, name, inputs, tokenizer.fingerprint])
-    folder = Path(root) / f"{name}-{identity}"
+    folder = Path(root) / f"{re.sub(r'[^\w.-]+', '-', name)}-{identity}"
     if folder.exists():
         try:
             return open_shard(folder)

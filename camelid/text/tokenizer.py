@@ -304,6 +304,11 @@ def _read_template(config: dict[str, Any]) -> ChatTemplate | None:
 
 def _read_core(folder: Path) -> tokenizers.Tokenizer:
     path = folder / "tokenizer.json"
+    if (folder / "tokenizer.model").is_file() and not path.is_file():
+        raise TokenizerError(
+            "expected tokenizer.json, found tokenizer.model alone. Convert it with transformers: "
+            "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
     if not path.is_file():
         raise TokenizerError("there is no tokenizer.json. Copy the one that the model was trained with.")
     try:

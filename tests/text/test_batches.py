@@ -345,6 +345,7 @@ def test_a_shard_is_found_again_until_something_changes(tmp_path):
     first = ensure_shard(tmp_path, "s", lambda: read(5), TOKENIZER, inputs={"records": 5})
     again = ensure_shard(tmp_path, "s", lambda: read(5), TOKENIZER, inputs={"records": 5})
     assert (calls, again.folder) == ([5], first.folder)
+    assert ensure_shard(tmp_path, "a/b c", documents(2), TOKENIZER, inputs=0).folder.parent == tmp_path
     other = ensure_shard(tmp_path, "s", documents(6), TOKENIZER, inputs={"records": 6})
     assert other.folder != first.folder and other.num_records == 6
     smaller = train_tokenizer(["another"], vocab_size=264)
