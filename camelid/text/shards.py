@@ -89,7 +89,8 @@ def ensure_shard(
     inputs: anything JSON-like that changes when the records do.
     """
     identity = hash_json([FORMAT, name, inputs, tokenizer.fingerprint])
-    folder = Path(root) / f"{re.sub(r'[^\w.-]+', '-', name)}-{identity}"
+    plain_name = re.sub(r"[^\w.-]+", "-", name)
+    folder = Path(root) / f"{plain_name}-{identity}"
     if folder.exists():
         try:
             return open_shard(folder)
