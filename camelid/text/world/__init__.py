@@ -1,7 +1,8 @@
 """The built-in corpus: one small village told in English, Spanish, German and French.
 
-Every record is drawn from a seed and its number alone: first the slots of a scene, which know no language, then
-the language they are told in. The key names the slots, so a scene is on one side of the split in every language.
+Every record is drawn from a seed and its number alone: first the slots of a scene, which know no language,
+then the language they are told in. The key names the slots, so that a scene is on one side of the split in
+every language and task.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,7 @@ def build_world(
 def _check(what: str, found: Sequence[str], known: Sequence[str]) -> None:
     if isinstance(found, str) or not found:
         raise DataError(
-            f"Expected a list of one or more {what}s; found {found!r}. Known: {', '.join(known)}."
+            f"Expected a list of one or more {what}s; found {found!r}; known: {', '.join(known)}."
         )
     for name in found:
         if name not in known:

@@ -7,7 +7,7 @@ that the summary leaves out.
 
 from camelid.text.records import Message
 from camelid.text.world.draws import Draws, Slots
-from camelid.text.world.grammar import smooth
+from camelid.text.world.grammar import Word, smooth
 from camelid.text.world.lexicon import (
     ANIMALS,
     NAMES,
@@ -15,6 +15,7 @@ from camelid.text.world.lexicon import (
     PAST_TIMES,
     WEEKDAYS,
     adjective_entry,
+    is_woman,
     noun,
     person,
     place,
@@ -268,28 +269,28 @@ _EVENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "returned": {
         "en": (
             "{when}, {friend} found {thing:the} that {who} had lost {where:at}.",
-            "for days {who} had been looking for {thing:a} without any luck.",
+            "for days {who} had been looking for {who:his/her} {thing:} without any luck.",
             "{when} {friend} went for a walk and saw something on the ground.",
             "it was {thing:the}, which had been lying {where:at} all the time.",
             "{who} was so happy that there was cake for everyone.",
         ),
         "es": (
             "{when} {friend} encontró {thing:the} que {who} había perdido {where:at}.",
-            "{who} llevaba días buscando {thing:a} sin suerte.",
+            "{who} llevaba días buscando su {thing:} sin suerte.",
             "{when} {friend} salió a pasear y vio algo en el suelo.",
             "era {thing:the}, que había estado todo el tiempo {where:at}.",
             "{who} se puso tan {who:contento/contenta} que hubo pastel para todos.",
         ),
         "de": (
             "{when} hat {friend} {thing:the.acc} gefunden, {thing:den/die/das} {who} {where:at} verloren hatte.",
-            "seit Tagen hatte {who} vergeblich {thing:a.acc} gesucht.",
+            "seit Tagen hatte {who} vergeblich {own} gesucht.",
             "{when} ging {friend} spazieren und sah etwas auf dem Boden.",
             "es war {thing:the}, {thing:der/die/das} die ganze Zeit {where:at} gelegen hatte.",
             "{who} freute sich so sehr, dass es für alle Kuchen gab.",
         ),
         "fr": (
             "{when}, {friend} a trouvé {thing:the} que {who} avait {thing:perdu/perdue} {where:at}.",
-            "depuis des jours, {who} cherchait {thing:a} sans succès.",
+            "depuis des jours, {who} cherchait {own} sans succès.",
             "{when}, {friend} est {friend:parti/partie} se promener et a vu quelque chose par terre.",
             "c'était {thing:the}, qui était {where:at} depuis tout ce temps.",
             "{who} était si {who:content/contente} qu'il y a eu du gâteau pour tout le monde.",
@@ -342,10 +343,10 @@ _DETAILS: tuple[Told, ...] = (
         "fr": "tout le village en parle encore.",
     },
     {
-        "en": '"It was a special day," said one neighbour.',
-        "es": "«Fue un día especial», dijo una vecina.",
-        "de": "„Es war ein besonderer Tag“, sagte eine Nachbarin.",
-        "fr": "« C'était un jour spécial », a dit une voisine.",
+        "en": '"Nobody will forget that," said one neighbour.',
+        "es": "«Nadie lo va a olvidar», dijo una vecina.",
+        "de": "„Das wird niemand vergessen“, sagte eine Nachbarin.",
+        "fr": "« Personne ne l'oubliera », a dit une voisine.",
     },
     {
         "en": "afterwards there was warm soup for everyone.",
@@ -388,6 +389,7 @@ _PLACES_OF = {
     "returned": _OUTDOORS,
     "opening": ("mill", "station", "farm", "school", "square", "church", "market"),
 }
+# The slots of an event; one whose name begins with "_" is in the article but not in its summary.
 _USES = {
     "found": ("who", "animal"),
     "shearing": ("who", "friend", "n", "fleece"),
@@ -395,10 +397,10 @@ _USES = {
     "storm": ("who",),
     "prize": ("who", "color", "animal"),
     "visit": ("who", "n"),
-    "birth": ("who", "friend", "young"),
+    "birth": ("_who", "friend", "young"),
     "concert": ("who", "n"),
     "returned": ("who", "friend", "thing"),
-    "opening": ("who", "n"),
+    "opening": ("who", "_n"),
 }
 _REQUESTS = {
     "en": (
@@ -433,12 +435,12 @@ def draw(draws: Draws) -> Slots:
         "friend": friend,
         "animal": draws.of(ANIMALS),
         "fleece": draws.one(("alpaca", "llama", "sheep")),
-        "young": draws.one(("llama", "alpaca", "lamb", "donkey", "goat", "horse")),
+        "young": draws.one(("llama", "alpaca", "lamb", "donkey", "goat")),
         "color": draws.one(("white", "black", "brown", "grey")),
         "thing": draws.one(_SOLD if event == "sale" else _LOST),
         "n": draws.of(NUMBERS) if event != "concert" else str(draws.number(20, 90)),
     }
-    used = {name: drawn[name] for name in _USES[event]}
+    used = {name: drawn[name.removeprefix("_")] for name in _USES[event]}
     slots = {
         "scene": "article",
         "event": event,
@@ -446,10 +448,14 @@ def draw(draws: Draws) -> Slots:
         "where": draws.one(_PLACES_OF[event]),
         "when": draws.of(WEEKDAYS),
     }
-    return slots | {"_detail": str(draws.number(0, len(_DETAILS) - 1)), "_request": str(draws.number(0, 2))}
+    return slots | {
+        "_detail": draws.one("14" if event == "storm" else "01234"),
+        "_request": str(draws.number(0, 2)),
+    }
 
 
 def _filled(slots: Slots, lang: str) -> list[str]:
+    slots = {name.removeprefix("_"): value for name, value in slots.items()}
     values: dict[str, object] = {"where": place(slots["where"], lang)}
     values["when"] = say(PAST_TIMES, slots["when"], lang)
     values["owned"] = _GENITIVE.get(slots["where"], "")
@@ -458,11 +464,21 @@ def _filled(slots: Slots, lang: str) -> list[str]:
     for name in ("animal", "thing", "fleece", "young"):
         if name in slots:
             values[name] = noun(slots[name], lang)
+    if "thing" in slots and lang in ("de", "fr"):
+        values["own"] = _owned(lang, noun(slots["thing"], lang), woman=is_woman(slots["who"]))
     if "color" in slots:
         values["color"] = adjective_entry(slots["color"], lang)
         values["colored"] = noun(slots["animal"], lang, slots["color"])
     values["n"] = say(NUMBERS, slots["n"], lang) if slots.get("n") in NUMBERS else slots.get("n", "")
     return [text.format_map(values) for text in _EVENTS[slots["event"]][lang]]
+
+
+def _owned(lang: str, word: Word, *, woman: bool) -> str:
+    """Return "his" or "her" thing as an object, in the languages whose possessive must agree with both."""
+    mine = word.form("my", "acc")
+    if lang == "de":
+        return ("ihr" if woman else "sein") + mine.removeprefix("mein")
+    return f"s{mine[1:]}"
 
 
 def summary(slots: Slots, lang: str) -> str:

@@ -55,7 +55,7 @@ rice  | the rice  | el arroz  | den Reis  | le riz
 _SKIES = table("""
 rain  | rain      | lluvia    | Regen       | pluie
 sun   | sunshine  | sol       | Sonne       | soleil
-snow  | snow      | nieve     | Schnee      | neige
+storm | thunderstorms | tormentas | Gewitter   | orages
 wind  | wind      | viento    | Wind        | vent
 fog   | fog       | niebla    | Nebel       | brouillard
 cloud | clouds    | nubes     | Wolken      | nuages
@@ -102,7 +102,7 @@ _LIST = {
 }  # fmt: skip
 _WEATHER = {
     "en": ("weather today: {sky}, {n} degrees. Tomorrow: {sky2}, {m} degrees.", "what is the weather like today?",
-           "today there will be {sky}, with {n} degrees.", "and tomorrow?", "tomorrow there will be {sky2}, with {m} degrees."),
+           "today we have {sky} and {n} degrees.", "and tomorrow?", "tomorrow we will have {sky2} and {m} degrees."),
     "es": ("tiempo hoy: {sky}, {n} grados. Mañana: {sky2}, {m} grados.", "¿Qué tiempo hace hoy?",
            "hoy hay {sky}, con {n} grados.", "¿Y mañana?", "mañana hay {sky2}, con {m} grados."),
     "de": ("wetter heute: {sky}, {n} Grad. Morgen: {sky2}, {m} Grad.", "wie ist das Wetter heute?",
@@ -121,9 +121,9 @@ _PEOPLE = {
            "et qui est {then} ?", "{then} est {thens:the} du village."),
 }  # fmt: skip
 _HOURS = {
-    "en": ("{place:the} is open {days} from {n} to {m} o'clock and {days2} from {p} to {q} o'clock.",
-           "when is {place:the} open {days}?", "{days}, {place:the} is open from {n} to {m} o'clock.",
-           "and {days2}?", "{days2}, {place:the} is open from {p} to {q} o'clock."),
+    "en": ("{place:the} is open {days} from {n} to {m} and {days2} from {p} to {q}.",
+           "when is {place:the} open {days}?", "{days}, {place:the} is open from {n} to {m}.",
+           "and {days2}?", "{days2}, {place:the} is open from {p} to {q}."),
     "es": ("{place:the} abre {days} de {n} a {m} y {days2} de {p} a {q}.",
            "¿Cuándo abre {place:the} {days}?", "{days} {place:the} abre de {n} a {m}.",
            "¿Y {days2}?", "{days2} {place:the} abre de {p} a {q}."),
@@ -225,19 +225,19 @@ def _draw_reminder(draws: Draws) -> Slots:
         "chore": draws.of(_CHORES),
         "day": draws.of(_DAYS),
         "hour": str(hour),
-        "later": str(later),
-        "turns": draws.one("123"),
+        "_later": str(later),
+        "_turns": draws.one("123"),
     }
 
 
 def _write_reminder(slots: Slots, lang: str) -> list[str]:
-    shown = int(slots["turns"])
+    shown = int(slots["_turns"])
     values = {
         "chore": say(_CHORES, slots["chore"], lang),
         "day": say(_DAYS, slots["day"], lang),
         "hour": slots["hour"],
-        "later": slots["later"],
-        "last": slots["later"] if shown > 1 else slots["hour"],
+        "later": slots["_later"],
+        "last": slots["_later"] if shown > 1 else slots["hour"],
     }
     return ["", *(turn.format(**values) for turn in _REMINDER[lang])][: 1 + 2 * shown]
 
@@ -245,30 +245,35 @@ def _write_reminder(slots: Slots, lang: str) -> list[str]:
 def _draw_timer(draws: Draws) -> Slots:
     return {
         "dish": draws.of(_COOKED),
-        "n": str(5 * draws.number(1, 12)),
-        "more": str(5 * draws.number(1, 4)),
-        "turns": draws.one("12"),
+        "n": str(draws.number(2, 60)),
+        "_more": str(5 * draws.number(1, 4)),
+        "_turns": draws.one("12"),
     }
 
 
 def _write_timer(slots: Slots, lang: str) -> list[str]:
-    total = str(int(slots["n"]) + int(slots["more"]))
-    values = {"dish": say(_COOKED, slots["dish"], lang), "n": slots["n"], "more": slots["more"], "sum": total}
-    return ["", *(turn.format(**values) for turn in _TIMER[lang])][: 1 + 2 * int(slots["turns"])]
+    total = str(int(slots["n"]) + int(slots["_more"]))
+    values = {
+        "dish": say(_COOKED, slots["dish"], lang),
+        "n": slots["n"],
+        "more": slots["_more"],
+        "sum": total,
+    }
+    return ["", *(turn.format(**values) for turn in _TIMER[lang])][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_list(draws: Draws) -> Slots:
     items = draws.some(tuple(GROCERIES), draws.number(3, 4))
     return {
         "first": " ".join(items[:2]),
-        "extra": " ".join(items[2:]),
-        "gone": draws.one(items),
-        "turns": draws.one("123"),
+        "_extra": " ".join(items[2:]),
+        "_gone": draws.one(items),
+        "_turns": draws.one("123"),
     }
 
 
 def _write_list(slots: Slots, lang: str) -> list[str]:
-    first, extra = slots["first"].split(), slots["extra"].split()
+    first, extra = slots["first"].split(), slots["_extra"].split()
 
     def listed(items: list[str]) -> str:
         return join_words(lang, [say(GROCERIES, item, lang) for item in items])
@@ -277,10 +282,10 @@ def _write_list(slots: Slots, lang: str) -> list[str]:
         "first": listed(first),
         "extra": listed(extra),
         "all": listed(first + extra),
-        "gone": listed([slots["gone"]]),
-        "rest": listed([item for item in first + extra if item != slots["gone"]]),
+        "gone": listed([slots["_gone"]]),
+        "rest": listed([item for item in first + extra if item != slots["_gone"]]),
     }
-    return ["", *(turn.format(**values) for turn in _LIST[lang])][: 1 + 2 * int(slots["turns"])]
+    return ["", *(turn.format(**values) for turn in _LIST[lang])][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_weather(draws: Draws) -> Slots:
@@ -290,7 +295,7 @@ def _draw_weather(draws: Draws) -> Slots:
         "n": str(draws.number(2, 30)),
         "sky2": sky2,
         "m": str(draws.number(2, 30)),
-        "turns": draws.one("12"),
+        "_turns": draws.one("12"),
     }
 
 
@@ -301,7 +306,7 @@ def _write_weather(slots: Slots, lang: str) -> list[str]:
         "n": slots["n"],
         "m": slots["m"],
     }
-    return [turn.format(**values) for turn in _WEATHER[lang]][: 1 + 2 * int(slots["turns"])]
+    return [turn.format(**values) for turn in _WEATHER[lang]][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_people(draws: Draws) -> Slots:
@@ -309,8 +314,9 @@ def _draw_people(draws: Draws) -> Slots:
     return {
         "names": " ".join(names),
         "roles": " ".join(roles),
-        "asked": f"{asked[0]}{asked[1]}",
-        "turns": draws.one("12"),
+        "ask": str(asked[0]),
+        "_then": str(asked[1]),
+        "_turns": draws.one("12"),
     }
 
 
@@ -320,23 +326,23 @@ def _write_people(slots: Slots, lang: str) -> list[str]:
         role(trade, lang, woman=is_woman(name))
         for name, trade in zip(names, slots["roles"].split(), strict=True)
     ]
-    ask, then = (int(number) for number in slots["asked"])
+    ask, then = int(slots["ask"]), int(slots["_then"])
     values: dict[str, object] = dict(zip("abc", names, strict=True))
     values |= {f"role_{letter}": trade for letter, trade in zip("abc", trades, strict=True)}
     values |= {"ask": names[ask], "asked": trades[ask], "then": names[then], "thens": trades[then]}
-    return [turn.format(**values) for turn in _PEOPLE[lang]][: 1 + 2 * int(slots["turns"])]
+    return [turn.format(**values) for turn in _PEOPLE[lang]][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_hours(draws: Draws) -> Slots:
     days = draws.some(tuple(WEEKDAYS), 2)
-    hours = (draws.number(6, 10), draws.number(2, 8), draws.number(6, 10), draws.number(2, 8))
+    hours = (draws.number(6, 10), draws.number(3, 8), draws.number(6, 10), draws.number(3, 8))
     where = draws.one(("bakery", "café", "shop", "market", "mill", "station"))
     hours = (hours[0], hours[1] + 10, hours[2], hours[3] + 10)
     return {
         "place": where,
         "days": " ".join(days),
         "hours": " ".join(map(str, hours)),
-        "turns": draws.one("12"),
+        "_turns": draws.one("12"),
     }
 
 
@@ -349,8 +355,11 @@ def _write_hours(slots: Slots, lang: str) -> list[str]:
         "days2": days[1],
         "open": format(where, "ouvert/ouverte"),
     }
-    values |= dict(zip("nmpq", slots["hours"].split(), strict=True))
-    return [turn.format(**values) for turn in _HOURS[lang]][: 1 + 2 * int(slots["turns"])]
+    hours = slots["hours"].split()
+    if lang == "en":
+        hours = [f"{hour} am" if int(hour) < 12 else f"{int(hour) - 12} pm" for hour in hours]
+    values |= dict(zip("nmpq", hours, strict=True))
+    return [turn.format(**values) for turn in _HOURS[lang]][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_directions(draws: Draws) -> Slots:
@@ -358,7 +367,7 @@ def _draw_directions(draws: Draws) -> Slots:
     return {
         "places": " ".join(places),
         "ways": f"{draws.number(0, 3)}{draws.number(0, 3)}",
-        "turns": draws.one("12"),
+        "_turns": draws.one("12"),
     }
 
 
@@ -371,7 +380,7 @@ def _write_directions(slots: Slots, lang: str) -> list[str]:
         "place2": second,
         "way2": way2.format(near=near2),
     }
-    return [turn.format(**values) for turn in _DIRECTIONS[lang]][: 1 + 2 * int(slots["turns"])]
+    return [turn.format(**values) for turn in _DIRECTIONS[lang]][: 1 + 2 * int(slots["_turns"])]
 
 
 def _draw_sum(draws: Draws) -> Slots:

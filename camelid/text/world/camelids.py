@@ -3,6 +3,7 @@
 
 from camelid.text.records import Message
 from camelid.text.world.draws import Draws, Slots
+from camelid.text.world.lexicon import NAMES
 from camelid.text.world.talk import Told, chat
 from camelid.text.world.topics import read_topics
 
@@ -129,6 +130,7 @@ de: Welches Modell soll ich zum Plaudern nehmen? | Welches Modell ist schneller?
 fr: Quel modèle utiliser pour discuter ? | Quel modèle est le plus rapide ? | Quel modèle est meilleur pour le service client ? | Quel modèle convient à un assistant ? => Utilise Alpaca : il est petit et rapide, donc meilleur pour discuter, pour un assistant et pour le service client.
 """)
 
+_I_AM: Told = {"en": "I am {name}.", "es": "Soy {name}.", "de": "Ich bin {name}.", "fr": "Je suis {name}."}
 _OPENERS: tuple[Told, ...] = (
     {"en": "", "es": "", "de": "", "fr": ""},
     {"en": "Hello!", "es": "¡Hola!", "de": "Hallo!", "fr": "Bonjour !"},
@@ -171,22 +173,34 @@ _THANKS: tuple[Told, ...] = (
 )
 
 
+def _opener(slot: str, lang: str, *, first: bool) -> str:
+    """Return what is said before a question: an opener by its number, or a name that introduces itself."""
+    if slot in NAMES:
+        return _I_AM[lang].format(name=slot)
+    return (_OPENERS if first else _THANKS)[int(slot)][lang]
+
+
 def draw(draws: Draws) -> Slots:
-    """Return the slots of one to three questions, each with what is said before it."""
+    """Return the slots of one to three questions, each with what is said before it.
+
+    The first question is the key: a conversation that begins alike is on the same side of the split.
+    """
     topics = draws.some(tuple(_TOPICS), draws.number(1, 3))
     asked = []
     for position, topic in enumerate(topics):
-        before = draws.number(0, len(_THANKS if position else _OPENERS) - 1)
+        before = str(draws.number(0, len(_THANKS if position else _OPENERS) - 1))
+        if not position and draws.chance(0.4):
+            before = draws.one(NAMES)
         asked.append(f"{topic}:{draws.number(0, _TOPICS[topic].num_phrasings - 1)}:{before}")
-    return {"scene": "camelids", "asked": " ".join(asked)}
+    return {"scene": "camelids", "first": asked[0], "_more": " ".join(asked[1:])}
 
 
 def write(slots: Slots, lang: str, other: str) -> tuple[Message, ...]:
     """Return the questions and their answers as one conversation."""
     turns: list[str] = []
-    for position, asked in enumerate(slots["asked"].split()):
+    for position, asked in enumerate([slots["first"], *slots["_more"].split()]):
         topic, phrasing, before = asked.split(":")
-        opening = (_THANKS if position else _OPENERS)[int(before)][lang]
+        opening = _opener(before, lang, first=position == 0)
         question = _TOPICS[topic].questions[lang][int(phrasing)]
         turns += [f"{opening} {question}".strip(), _TOPICS[topic].answers[lang]]
     return chat(lang, *turns)

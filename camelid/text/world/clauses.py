@@ -6,13 +6,13 @@ German is verb-second with the rest of the verb at the end; English asks with "d
 from dataclasses import dataclass
 
 from camelid.text.world.grammar import smooth
-from camelid.text.world.verbs import SHE, WE, YOU, I, auxiliary, verb
+from camelid.text.world.verbs import ME, SHE, WE, YOU, auxiliary, verb
 
 PRONOUNS = {
-    "en": {I: "I", YOU: "you", WE: "we"},
-    "es": {I: "", YOU: "", WE: ""},
-    "de": {I: "ich", YOU: "du", WE: "wir"},
-    "fr": {I: "je", YOU: "tu", WE: "nous"},
+    "en": {ME: "I", YOU: "you", WE: "we"},
+    "es": {ME: "", YOU: "", WE: ""},
+    "de": {ME: "ich", YOU: "du", WE: "wir"},
+    "fr": {ME: "je", YOU: "tu", WE: "nous"},
 }
 
 
@@ -21,7 +21,7 @@ class Clause:
     """One clause of one language, its parts already inflected.
 
     mood: "present", "past", "future", "want", "can" or "must". place and time may be empty.
-    definite: whether German "nicht" follows the object (it always does here; indefinite ones are not negated).
+    negative: only with a definite object, which German "nicht" follows.
     """
 
     subject: str

@@ -262,7 +262,10 @@ _COMPILED = {
     for lang, rules in _CONTRACTIONS.items()
 }
 _AN = re.compile(r"\b([Aa]) (?=[aeiouAEIOU](?!ne|uro|ser|seful)|8|11\b|18\b|hour)")
-_START = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n))([¿¡«]?\s?)([a-zäöüáéíóúàâçèêœñ])")
+_START = re.compile(
+    r"((?:^|(?<=[.!?] )|(?<=[.!?][\"»“] )|(?<=[.!?] » )|(?<=\n))[¿¡«„\"]*\s?|(?<=: )[«„\"] ?¡?)"
+    r"([a-zäöüáéíóúàâçèêœñ])"
+)
 
 
 def smooth(lang: str, text: str) -> str:

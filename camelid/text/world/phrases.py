@@ -25,7 +25,7 @@ from camelid.text.world.lexicon import (
     role,
     say,
 )
-from camelid.text.world.verbs import SHE, THEY, WE, YOU, I
+from camelid.text.world.verbs import ME, SHE, THEY, WE, YOU
 
 _WOMEN_OF_THE_FAMILY = ("sister", "mother", "grandmother", "aunt")
 # A trade belongs to one person of the world, because English does not say whether she is a woman.
@@ -105,7 +105,7 @@ def write_subject(slot: str, lang: str) -> Subject:
         return Subject(join_words(lang, names), THEY, int(all(map(is_woman, names))))
     if kind in ("role", "kin"):
         return Subject(write_person(slot, lang, "nom"), SHE, int(is_person_woman(slot)))
-    person = {"i": I, "you": YOU, "we": WE}[kind]
+    person = {"i": ME, "you": YOU, "we": WE}[kind]
     return Subject(PRONOUNS[lang][person], person, 0)
 
 

@@ -8,7 +8,7 @@ from camelid.text.records import Message
 from camelid.text.world.draws import Draws, Slots
 from camelid.text.world.grammar import Word, noun_word, smooth
 from camelid.text.world.lexicon import say, table
-from camelid.text.world.talk import chat
+from camelid.text.world.talk import Told, chat
 
 # What is reviewed: its name, then which aspects it has.
 PRODUCTS = table("""
@@ -377,6 +377,28 @@ _PRICE = {
 for _kind in _ASPECTS.values():
     _kind["price"] = _PRICE
 
+# Every review begins by naming what it is about.
+_BEGINNINGS: dict[str, Told] = {
+    "cloth": {
+        "en": "I ordered {x:a} online.",
+        "es": "pedí {x:a} por internet.",
+        "de": "ich habe {x:a.acc} online bestellt.",
+        "fr": "j'ai commandé {x:a} en ligne.",
+    },
+    "food": {
+        "en": "I tried {x:the}.",
+        "es": "probé {x:the}.",
+        "de": "ich habe {x:the.acc} probiert.",
+        "fr": "j'ai goûté {x:the}.",
+    },
+    "visit": {
+        "en": "{x:the} was recommended to us.",
+        "es": "nos recomendaron {x:the}.",
+        "de": "man hat uns {x:the.acc} empfohlen.",
+        "fr": "on nous a recommandé {x:the}.",
+    },
+}
+
 # The closing verdict: five good, five bad.
 _VERDICTS = {
     "en": (
@@ -482,7 +504,7 @@ def draw(draws: Draws) -> Slots:
         "aspects": " ".join(opinions),
         "verdict": verdict,
         "label": str(int(bad)),
-        "me": draws.one("mf") if verdict in ("0", "3", "5", "8") else "",
+        "_me": draws.one("mf") if verdict in ("0", "3", "5", "8") else "",
         "_question": str(draws.number(0, 3)),
     }
 
@@ -490,9 +512,9 @@ def draw(draws: Draws) -> Slots:
 def review(slots: Slots, lang: str) -> str:
     """Return the text of a review; where an opinion turns, the sentence begins with "but"."""
     product = noun_word(lang, say(PRODUCTS, slots["product"], lang))
-    me = Word({}, int(slots["me"] == "f"))
+    me = Word({}, int(slots["_me"] == "f"))
     kind = _ASPECTS[PRODUCTS[slots["product"]][4]]
-    sentences = []
+    sentences = [_BEGINNINGS[PRODUCTS[slots["product"]][4]][lang].format(x=product)]
     last_bad = None
     for opinion in slots["aspects"].split():
         aspect, _, number = opinion.partition(":")

@@ -1,6 +1,6 @@
 """Sentences with one right translation: the families of sentence that the translation task draws from.
 
-Each family is a pair of functions: `draw` chooses slots without knowing any language, `write` says them in one.
+Each family is a pair of functions: `draw` chooses slots without knowing any language, `write` says them.
 """
 
 from collections.abc import Callable

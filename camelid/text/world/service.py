@@ -27,16 +27,16 @@ late    | is delayed and will arrive {day} | se retrasa y llegará {day} | versp
 # Turns by scenario; a "system" line first ("" where the shop need not know more than the customer says).
 _SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     "status": {
-        "en": ("order {order}: {item:a}, {status}.", "{hello} Where is my order?", "good day! Could you tell me your order number, please?",
+        "en": ("order {order} ({item:a}) {status}.", "{hello} Where is my order?", "good day! Could you tell me your order number, please?",
                "the number is {order}.", "thank you. Your order {order} with {item:the} {status}.",
                "thank you for your help.", "you're welcome! Enjoy your {item:}."),
-        "es": ("pedido {order}: {item:a}, {status}.", "{hello} ¿Dónde está mi pedido?", "¡Buenos días! ¿Me puede decir su número de pedido, por favor?",
+        "es": ("el pedido {order} ({item:a}) {status}.", "{hello} ¿Dónde está mi pedido?", "¡Buenos días! ¿Me puede decir su número de pedido, por favor?",
                "el número es {order}.", "gracias. Su pedido {order} con {item:the} {status}.",
                "gracias por su ayuda.", "¡De nada! Que disfrute de {item:the}."),
-        "de": ("bestellung {order}: {item:a}, {status}.", "{hello} Wo ist meine Bestellung?", "guten Tag! Können Sie mir bitte Ihre Bestellnummer nennen?",
+        "de": ("bestellung {order} ({item:a}) {status}.", "{hello} Wo ist meine Bestellung?", "guten Tag! Können Sie mir bitte Ihre Bestellnummer nennen?",
                "die Nummer ist {order}.", "danke. Ihre Bestellung {order} mit {item:the.dat} {status}.",
                "danke für Ihre Hilfe.", "gern geschehen! Viel Freude mit {item:the.dat}."),
-        "fr": ("commande {order} : {item:a}, {status}.", "{hello} Où est ma commande ?", "bonjour ! Pouvez-vous me donner votre numéro de commande, s'il vous plaît ?",
+        "fr": ("la commande {order} ({item:a}) {status}.", "{hello} Où est ma commande ?", "bonjour ! Pouvez-vous me donner votre numéro de commande, s'il vous plaît ?",
                "le numéro est {order}.", "merci. Votre commande {order} avec {item:the} {status}.",
                "merci pour votre aide.", "je vous en prie ! Profitez bien de {item:the}."),
     },
@@ -169,11 +169,11 @@ def draw(draws: Draws) -> Slots:
         "price": str(draws.number(5, 90)),
         "price2": str(draws.number(5, 90)),
         "count": draws.of(NUMBERS),
-        "hour": str(draws.number(2, 11)),
+        "hour": draws.one(("9", "10", "11", "2", "3", "4", "5")),
         "who": draws.one(NAMES),
         "day": draws.of(WEEKDAYS),
     }
-    used = {name: drawn[name] for name in _USES[scenario]}
+    used = {name: drawn[name.removeprefix("_")] for name in _USES[scenario]}
     longest = (len(_SCENARIOS[scenario]["en"]) - 1) // 2
     least = 2 if scenario in ("status", "broken", "order", "visit") else 1
     turns = str(draws.number(least, longest))
@@ -183,16 +183,16 @@ def draw(draws: Draws) -> Slots:
         "scene": "service",
         "scenario": scenario,
         **used,
-        "turns": turns,
-        "hello": draws.one("012"),
+        "_turns": turns,
+        "_hello": draws.one("012"),
         "_shop": draws.one("01"),
     }
 
 
 _USES = {
     "status": ("item", "order", "status", "day"),
-    "broken": ("item", "order", "problem", "day", "choice"),
-    "return": ("item", "order", "n", "who"),
+    "broken": ("item", "order", "problem", "day", "_choice"),
+    "return": ("item", "n", "_order", "_who"),
     "stock": ("item", "color", "price", "color2", "price2"),
     "cancel": ("order", "price", "day"),
     "order": ("item", "color", "who", "day"),
@@ -201,6 +201,7 @@ _USES = {
 
 
 def _values(slots: Slots, lang: str) -> dict[str, object]:
+    slots = {name.removeprefix("_"): value for name, value in slots.items()}
     values: dict[str, object] = dict(slots)
     values["hello"] = _HELLOS[int(slots["hello"])][lang]
     if "day" in slots:
@@ -235,4 +236,4 @@ def write(slots: Slots, lang: str, other: str) -> tuple[Message, ...]:
     values = _values(slots, lang)
     known, *turns = (turn.format_map(values) for turn in _SCENARIOS[slots["scenario"]][lang])
     system = f"{_SHOP[lang] if slots['_shop'] == '1' else ''} {known}".strip()
-    return chat(lang, *turns[: 2 * int(slots["turns"])], system=system)
+    return chat(lang, *turns[: 2 * int(slots["_turns"])], system=system)

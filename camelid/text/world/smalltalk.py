@@ -130,7 +130,10 @@ _BYES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def draw(draws: Draws) -> Slots:
-    """Return the slots of one chat: a greeting, perhaps a name, two or three topics, perhaps a goodbye."""
+    """Return the slots of one chat: a greeting, perhaps a name, two or three topics, perhaps a goodbye.
+
+    The key ends with the first topic: what follows it is mere wording.
+    """
     topics = draws.some(tuple(_TOPICS), draws.number(2, 3))
     asked = [f"{topic}:{draws.number(0, _TOPICS[topic].num_phrasings - 1)}" for topic in topics]
     name = draws.one(NAMES) if draws.chance(0.5) else ""
@@ -140,8 +143,9 @@ def draw(draws: Draws) -> Slots:
         "scene": "smalltalk",
         "greeting": draws.one(("", "0", "1", "2")) if not name else draws.one("012"),
         "name": name,
-        "topics": " ".join(asked),
-        "bye": draws.one(("", "", "0", "1")),
+        "first": asked[0],
+        "_more": " ".join(asked[1:]),
+        "_bye": draws.one(("", "", "0", "1")),
     }
 
 
@@ -156,10 +160,10 @@ def write(slots: Slots, lang: str, other: str) -> tuple[Message, ...]:
             greeting = f"{greeting} {_I_AM[lang].format(name=name)}"
             welcome = f"{welcome} {_WELCOMES[lang][3].format(name=name)}"
         turns += [greeting, f"{welcome} {_OFFER[lang]}"]
-    for asked in slots["topics"].split():
+    for asked in [slots["first"], *slots["_more"].split()]:
         topic, _, number = asked.partition(":")
         found = _NAME_TOPIC if topic == "my_name" else _TOPICS[topic]
         turns += [found.questions[lang][int(number)], found.answers[lang].format(name=name)]
-    if slots["bye"]:
-        turns += _BYES[lang][int(slots["bye"])]
+    if slots["_bye"]:
+        turns += _BYES[lang][int(slots["_bye"])]
     return chat(lang, *turns)

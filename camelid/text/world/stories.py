@@ -12,7 +12,7 @@ from camelid.text.world.talk import Told
 _TRAITS = table("""
 brave   | brave   | valiente           | mutig      | courageux/courageuse
 clever  | clever  | listo/lista        | klug       | malin/maligne
-kind    | kind    | amable/amable      | freundlich | gentil/gentille
+kind    | kind    | amable/amable      | freundlich | aimable/aimable
 shy     | shy     | tímido/tímida      | schüchtern | timide/timide
 curious | curious | curioso/curiosa    | neugierig  | curieux/curieuse
 patient | patient | paciente/paciente  | geduldig   | patient/patiente
@@ -47,16 +47,16 @@ _PLOTS: dict[str, dict[str, tuple[str, ...]]] = {
     "lost": {
         "en": ("one morning {who:his/her} {animal:} was gone.", "{who} looked {where:at}, but {animal:the} was not there.",
                "{who:he/she} called and called, but nobody answered.", "then {friend} came by and said: \"I heard something {other:at}.\"",
-               "they went {other:to} together, and there {animal:the} was, eating grass.", "{who} laughed and gave {friend} a big hug."),
+               "they went {other:to} together, and there {animal:the} was, safe and sound.", "{who} laughed and gave {friend} a big hug."),
         "es": ("una mañana su {animal:} había desaparecido.", "{who} buscó {where:at}, pero {animal:the} no estaba allí.",
                "llamó y llamó, pero nadie respondió.", "entonces pasó {friend} y dijo: «He oído algo {other:at}».",
-               "fueron juntos {other:to} y allí estaba {animal:the}, comiendo hierba.", "{who} se echó a reír y le dio a {friend} un gran abrazo."),
+               "fueron {both:juntos/juntas} {other:to} y allí estaba {animal:the}, {animal:sano/sana} y {animal:salvo/salva}.", "{who} se echó a reír y le dio a {friend} un gran abrazo."),
         "de": ("eines Morgens war {who:sein/ihr}{animal:/e/} {animal:} verschwunden.", "{who} suchte {where:at}, aber {animal:the} war nicht dort.",
                "{who:er/sie} rief und rief, aber niemand antwortete.", "da kam {friend} vorbei und sagte: „Ich habe {other:at} etwas gehört.“",
-               "sie gingen zusammen {other:to}, und dort stand {animal:the} und fraß Gras.", "{who} lachte und umarmte {friend} fest."),
+               "sie gingen zusammen {other:to}, und dort war {animal:the}, gesund und munter.", "{who} lachte und umarmte {friend} fest."),
         "fr": ("un matin, {own} avait disparu.", "{who} chercha {where:at}, mais {animal:the} n'y était pas.",
                "{who:il/elle} appela longtemps, mais personne ne répondit.", "alors {friend} passa et dit : « J'ai entendu quelque chose {other:at}. »",
-               "{both:ils/elles} allèrent ensemble {other:to}, et {animal:the} était là, en train de manger de l'herbe.", "{who} éclata de rire et serra {friend} dans ses bras."),
+               "{both:ils/elles} allèrent ensemble {other:to}, et {animal:the} était là, {animal:sain et sauf/saine et sauve}.", "{who} éclata de rire et serra {friend} dans ses bras."),
     },
     "build": {
         "en": ("{who} wanted to build a new stable for {who:his/her} {animal:}.", "{who:he/she} found old wood {where:at} and carried it home.",
@@ -64,7 +64,7 @@ _PLOTS: dict[str, dict[str, tuple[str, ...]]] = {
                "together they pulled the roof up, and by evening everything was finished.", "{animal:the} walked in and fell asleep at once."),
         "es": ("{who} quería construir un establo nuevo para su {animal:}.", "encontró madera vieja {where:at} y la llevó a casa.",
                "pero el tejado pesaba demasiado para una sola persona.", "{friend} lo vio y se acercó con una escalera y una cuerda larga.",
-               "juntos subieron el tejado, y por la tarde todo estaba terminado.", "{animal:the} entró y se durmió enseguida."),
+               "{both:juntos/juntas} subieron el tejado, y por la tarde todo estaba terminado.", "{animal:the} entró y se durmió enseguida."),
         "de": ("{who} wollte für {who:sein/ihr}{animal:en/e/} {animal_acc} einen neuen Stall bauen.", "{who:er/sie} fand {where:at} altes Holz und trug es nach Hause.",
                "aber das Dach war für eine Person zu schwer.", "{friend} sah das und kam mit einer Leiter und einem langen Seil.",
                "zusammen zogen sie das Dach hinauf, und am Abend war alles fertig.", "{animal:the} ging hinein und schlief sofort ein."),
@@ -106,7 +106,7 @@ _PLOTS: dict[str, dict[str, tuple[str, ...]]] = {
                "in the morning {friend} came with a lamp and led them {other:to}.", "{animal:the} belonged to {friend}, who thanked {who} with warm soup."),
         "es": ("una tarde {who} volvía a casa cuando empezó una tormenta.", "el viento era tan fuerte que tuvo que esconderse {where:at}.",
                "allí encontró {animal:a}, {animal:mojado/mojada} y {animal:lleno/llena} de miedo.", "{who} cubrió al animal con su abrigo y esperó.",
-               "por la mañana llegó {friend} con una lámpara y los llevó {other:to}.", "{animal:the} era de {friend}, que le dio las gracias a {who} con una sopa caliente."),
+               "por la mañana llegó {friend} con una lámpara y le enseñó el camino {other:to}.", "{animal:the} era de {friend}, que le dio las gracias a {who} con una sopa caliente."),
         "de": ("eines Abends war {who} auf dem Heimweg, als ein Sturm aufzog.", "der Wind war so stark, dass {who:er/sie} sich {where:at} verstecken musste.",
                "dort fand {who:er/sie} {animal:a.acc}, nass und voller Angst.", "{who} legte {who:seinen/ihren} Mantel um das Tier und wartete.",
                "am Morgen kam {friend} mit einer Lampe und führte die beiden {other:to}.", "{animal:the} gehörte {friend}, {friend:der/die} sich bei {who} mit warmer Suppe bedankte."),
@@ -164,7 +164,12 @@ church | near the church | cerca de la iglesia | in der Nähe der Kirche | près
 bridge | near the bridge | cerca del puente   | in der Nähe der Brücke  | près du pont
 hill   | behind the hill | detrás de la colina | hinter dem Hügel       | derrière la colline
 """)
-_SHOPS = ("market", "shop")
+_SCENES = {  # where a plot can only happen in some places
+    "gift": ("market", "shop"),
+    "build": ("forest", "farm", "river", "mill", "lake"),
+    "storm": ("barn", "stable", "mill", "forest", "bakery", "school"),
+    "race": ("meadow", "lake", "river", "forest", "farm", "hill"),
+}
 _OUTDOORS = ("mill", "bridge", "river", "lake", "meadow", "forest", "square", "church", "hill", "station")
 _PETS = tuple(animal for animal in ANIMALS if animal != "cow")
 _GIFTS = ("scarf", "hat", "bell", "book", "lamp", "ball", "candle", "basket")
@@ -177,9 +182,9 @@ def draw(draws: Draws) -> Slots:
     where, other = draws.some(_OUTDOORS, 2)
     slots = {"scene": "story", "plot": plot, "who": who, "friend": friend, "trait": draws.of(_TRAITS)}
     slots |= {"job": draws.of(ROLES), "home": draws.of(_HOMES)}
-    slots["where"] = draws.one(_SHOPS) if plot == "gift" else where
+    slots["where"] = draws.one(_SCENES[plot]) if plot in _SCENES else where
     if plot != "build":
-        slots["other"] = other
+        slots["other"] = other if other != slots["where"] else where
     slots |= {"thing": draws.one(_GIFTS)} if plot == "gift" else {"animal": draws.one(_PETS)}
     return slots | {"_opening": draws.one("012"), "_close": str(draws.number(0, len(_CLOSES) - 1))}
 

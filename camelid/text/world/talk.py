@@ -1,4 +1,4 @@
-"""The small pieces every task shares: turns into messages, and the names of the languages in each language."""
+"""What every conversation of the world shares: turns into messages, finished as the language writes them."""
 
 from camelid.text.records import Message
 from camelid.text.world.grammar import smooth

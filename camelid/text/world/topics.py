@@ -39,7 +39,7 @@ def read_topics(text: str) -> dict[str, Topic]:
         if set(questions) != set(LANGUAGES) or len({len(asked) for asked in questions.values()}) != 1:
             counts = {lang: len(asked) for lang, asked in questions.items()}
             raise DataError(
-                f"The topic {name!r} must have as many phrasings in each language; found {counts}."
+                f"The topic {name!r} needs equally many phrasings in every language; found {counts}."
             )
         topics[name] = Topic(questions, answers)
     return topics

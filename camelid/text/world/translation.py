@@ -1,6 +1,6 @@
 """Translation: one sentence, a request in either language, and the sentence in the other.
 
-Besides the sentence grammar it translates the one-sentence summaries of the articles, under the articles' keys.
+Besides sentences of the grammar it translates the summaries of the articles, under the articles' keys.
 """
 
 from camelid.text.records import Message

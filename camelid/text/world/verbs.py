@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (a table reads best with one meaning on a line)
 """The verbs of the sentence grammar, conjugated: present, past, infinitive and participle in four languages.
 
-Persons are numbered I, you, he/she, we, they. The past is the English preterite, the Spanish indefinido, and
+Persons are numbered me, you, he/she, we, they. The past is the English preterite, the Spanish indefinido, and
 the compound past of German and French (all verbs here take haben and avoir).
 """
 
@@ -11,7 +11,7 @@ from functools import cache
 from camelid.text.world.grammar import LANGUAGES
 from camelid.text.world.lexicon import table
 
-I, YOU, SHE, WE, THEY = range(5)
+ME, YOU, SHE, WE, THEY = range(5)
 
 # Columns: English base[, third person, past] | Spanish infinitive[; present; past] |
 # German infinitive, participle[; present] ("|" of a separable verb is written "+") |
