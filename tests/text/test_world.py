@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -45,11 +46,15 @@ def test_choices_are_the_same_in_every_python():
 
 def test_records_do_not_depend_on_the_process():
     script = (
-        "from camelid.text.world import build_world; print(*build_world(seed=3, num_records=50), sep='\\n')"
+        "from camelid.text.world import build_world\nfor r in build_world(seed=3, num_records=50): print(r)"
     )
-    settings = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONIOENCODING": "utf-8"}
     told = subprocess.run(
-        [sys.executable, "-c", script], env=settings, capture_output=True, check=True, text=True
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": "77", "PYTHONIOENCODING": "utf-8"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
     )
     assert told.stdout.splitlines() == [repr(record) for record in build_world(seed=3, num_records=50)]
 

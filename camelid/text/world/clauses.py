@@ -21,6 +21,7 @@ class Clause:
     """One clause of one language, its parts already inflected.
 
     mood: "present", "past", "future", "want", "can" or "must". place and time may be empty.
+    definite: whether the object is known: German then puts it before the time.
     negative: only with a definite object, which German "nicht" follows.
     """
 
@@ -31,6 +32,7 @@ class Clause:
     object: str
     place: str = ""
     time: str = ""
+    definite: bool = False
     negative: bool = False
     question: bool = False
     time_first: bool = False
@@ -86,12 +88,13 @@ def _german(clause: Clause) -> str:
         finite = auxiliary("de", clause.mood, clause.person)
         last = word.past[0] if clause.mood == "past" else word.infinitive
     negation = "nicht" if clause.negative else ""
-    ending = (clause.object, negation, clause.place, last)
+    known_first = (clause.object, clause.time) if clause.definite else (clause.time, clause.object)
+    ending = (negation, clause.place, last)
     if clause.question:
-        return _sentence(finite, clause.subject, clause.time, *ending) + "?"
+        return _sentence(finite, clause.subject, *known_first, *ending) + "?"
     if clause.time_first and clause.time:
-        return _sentence(clause.time, finite, clause.subject, *ending) + "."
-    return _sentence(clause.subject, finite, clause.time, *ending) + "."
+        return _sentence(clause.time, finite, clause.subject, clause.object, *ending) + "."
+    return _sentence(clause.subject, finite, *known_first, *ending) + "."
 
 
 def _french(clause: Clause) -> str:

@@ -111,7 +111,7 @@ def _adjective_plural(lang: str, form: str) -> str:
             return form[:-2] + "ones"
         return form + ("s" if form[-1] in _VOWELS else "es")
     if lang == "fr":
-        if form.endswith(("s", "x")):
+        if form.endswith(("s", "x")) or " " in form:
             return form
         return form + ("x" if form.endswith("eau") else "s")
     return form
@@ -245,7 +245,7 @@ _CONTRACTIONS = {
     ],
     "fr": [
         (
-            r"\b([DdLlNnJjMmTtSs]|[Qq]u|[Jj]usqu|[Ll]orsqu|[Pp]uisqu)[ea] "
+            r"(?<!-)\b([DdLlNnJjMmTtSs]|[Qq]u|[Jj]usqu|[Ll]orsqu|[Pp]uisqu)[ea] "
             r"(?=[aeiouâàéèêîôûœAEIOUÂÀÉÈÊÎÔÛŒ](?!nze\b|ui\b)|y\b|h(?!aut|uit|ibou|éros|aricot|angar|érisson|uacaya))",
             r"\1'",
         ),

@@ -383,7 +383,7 @@ _BEGINNINGS: dict[str, Told] = {
         "en": "I ordered {x:a} online.",
         "es": "pedí {x:a} por internet.",
         "de": "ich habe {x:a.acc} online bestellt.",
-        "fr": "j'ai commandé {x:a} en ligne.",
+        "fr": "j'ai commandé {x:a} sur Internet.",
     },
     "food": {
         "en": "I tried {x:the}.",
@@ -510,21 +510,23 @@ def draw(draws: Draws) -> Slots:
 
 
 def review(slots: Slots, lang: str) -> str:
-    """Return the text of a review; where an opinion turns, the sentence begins with "but"."""
+    """Return the text of a review; the first aspect that disagrees with the one before begins with "but"."""
     product = noun_word(lang, say(PRODUCTS, slots["product"], lang))
     me = Word({}, int(slots["_me"] == "f"))
     kind = _ASPECTS[PRODUCTS[slots["product"]][4]]
     sentences = [_BEGINNINGS[PRODUCTS[slots["product"]][4]][lang].format(x=product)]
-    last_bad = None
+    first_bad, contrasted = None, False
     for opinion in slots["aspects"].split():
         aspect, _, number = opinion.partition(":")
         bad = int(number) > 1
         text = kind[aspect][lang][int(number)].format(x=product)
-        turned = last_bad is not None and bad != last_bad
+        turned = first_bad is not None and bad != first_bad and not contrasted
+        contrasted = contrasted or turned
         sentences.append(_CONTRAST[lang].format(text) if turned else text)
-        last_bad = bad
+        first_bad = bad if first_bad is None else first_bad
     if slots["verdict"]:
-        sentences.append(_VERDICTS[lang][int(slots["verdict"])].format(x=product, me=me))
+        verdict = _VERDICTS[lang][int(slots["verdict"])].format(x=product, me=me)
+        sentences.append(_CONTRAST[lang].format(verdict) if bad != (slots["label"] == "1") else verdict)
     return smooth(lang, " ".join(sentences))
 
 

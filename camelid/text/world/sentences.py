@@ -10,6 +10,7 @@ from camelid.text.world.clauses import Clause, put
 from camelid.text.world.draws import Draws, Slots
 from camelid.text.world.grammar import predicate, smooth
 from camelid.text.world.lexicon import (
+    ANIMALS,
     FUTURE_TIMES,
     GROCERIES,
     NUMBERS,
@@ -53,12 +54,15 @@ def _write_time(slot: str, lang: str) -> str:
 # Somebody does something.
 
 
+_PLACELESS = ("bring", "carry", "call", "visit")  # what one can do only towards a place, or from anywhere
+
+
 def _draw_act(draws: Draws) -> Slots:
     meaning = draws.of(VERBS)
     kind = VERBS[meaning][4]
     form = draws.weighted({"plain": 7, "not": 2, "question": 2})
     moods = {"present": 3, "past": 4, "future": 3, "want": 2, "can": 2, "must": 0 if form == "not" else 2}
-    mood = draws.weighted(moods)
+    mood = draws.weighted(moods) if meaning != "lose" else "past"
     subject = draw_subject(draws, you=form == "question")
     if kind == "person":
         thing = draw_person(draws)
@@ -66,10 +70,10 @@ def _draw_act(draws: Draws) -> Slots:
             thing = draw_person(draws)
     else:
         thing = draw_thing(draws, kind, definite=form == "not")
-    movable = kind not in ("built", "opened")
+    movable = kind not in ("built", "opened") and meaning not in _PLACELESS
     place_slot = draws.of(PLACES) if movable and form != "not" and draws.chance(0.4) else ""
     tense = mood if mood in _TIMES else "future"
-    time = _draw_time(draws, tense) if draws.chance(0.85 if mood == "present" else 0.65) else ""
+    time = _draw_time(draws, tense) if draws.chance(1 if mood == "present" else 0.65) else ""
     first = "first" if time and form == "plain" and draws.chance(0.4) else ""
     return {
         "verb": meaning,
@@ -83,6 +87,13 @@ def _draw_act(draws: Draws) -> Slots:
     }
 
 
+def _write_object(slot: str, lang: str) -> str:
+    """Return a thing as an object; Spanish puts "a" before a certain animal as before a person."""
+    thing = write_thing(slot, lang, "acc")
+    certain_animal = slot.startswith("the:") and slot.rpartition(":")[2] in ANIMALS
+    return f"a {thing}" if lang == "es" and certain_animal else thing
+
+
 def _write_act(slots: Slots, lang: str) -> str:
     subject = write_subject(slots["who"], lang)
     if VERBS[slots["verb"]][4] == "person":
@@ -90,13 +101,14 @@ def _write_act(slots: Slots, lang: str) -> str:
         thing = write_person(slots["what"], lang, case)
         thing = f"a {thing}" if lang == "es" else thing
     else:
-        thing = write_thing(slots["what"], lang, "acc")
+        thing = _write_object(slots["what"], lang)
     clause = Clause(
         subject=subject.text,
         person=subject.person,
         meaning=slots["verb"],
         mood=slots["mood"],
         object=thing,
+        definite=slots["what"].startswith(("the:", "name:", "kin:", "role:")),
         place=place(slots["where"], lang).forms["at"] if slots["where"] else "",
         time=_write_time(slots["when"], lang),
         negative=slots["form"] == "not",
@@ -247,6 +259,10 @@ def _write_so(slots: Slots, lang: str) -> str:
     return smooth(lang, _IS_SO[slots["form"]][lang].format(thing=word.forms["the"], so=so))
 
 
+# No sentence says that a dog is bigger than a horse.
+_BY_SIZE = tuple("rabbit hen duck cat dog lamb goat sheep alpaca llama donkey horse cow".split())
+
+
 def _draw_than(draws: Draws) -> Slots:
     kind = draws.one(("animal", "goods"))
     so = draws.one(("big", "small", "old", "beautiful", "heavy", "light"))
@@ -255,6 +271,9 @@ def _draw_than(draws: Draws) -> Slots:
     first, second = (draw_thing(draws, kind, definite=True) for _ in "ab")
     while second.split(":")[2] == first.split(":")[2]:
         second = draw_thing(draws, kind, definite=True)
+    ranks = [_BY_SIZE.index(thing.split(":")[2]) if kind == "animal" else 0 for thing in (first, second)]
+    if (so in ("big", "heavy") and ranks[0] < ranks[1]) or (so in ("small", "light") and ranks[0] > ranks[1]):
+        first, second = second, first
     return {"so": so, "what": first, "other": second}
 
 
@@ -502,7 +521,7 @@ def _draw_please(draws: Draws) -> Slots:
 def _write_please(slots: Slots, lang: str) -> str:
     text = _PLEASE[lang].format(
         verb=verb(slots["verb"], lang).infinitive,
-        acc=write_thing(slots["what"], lang, "acc"),
+        acc=_write_object(slots["what"], lang),
         when=_write_time(slots["when"], lang),
     )
     return smooth(lang, text.replace("  ", " ").replace(" ,", ","))
@@ -673,15 +692,12 @@ def _draw_weather(draws: Draws) -> Slots:
     tense = draws.one(tuple(_WEATHER))
     days = (*WEEKDAYS, "yesterday" if tense == "past" else "tomorrow")
     slots = {"weather": draws.of(_WEATHER[tense]), "tense": tense, "when": f"{tense}:{draws.one(days)}"}
+    indoors, outdoors = ("kitchen", "café", "school", "bakery"), ("garden", "lake", "river", "square")
+    fine = slots["weather"] in ("sun", "hot")
     if draws.chance(0.5):
-        return slots | {
-            "who": draw_person(draws),
-            "where": draws.one(("kitchen", "café", "farm", "school", "garden")),
-        }
-    return slots | {
-        "what": draw_thing(draws, "animal", definite=True),
-        "where": draws.one(("stable", "barn", "meadow")),
-    }
+        return slots | {"who": draw_person(draws), "where": draws.one(outdoors if fine else indoors)}
+    shelters = ("meadow", "lake", "river") if fine else ("stable", "barn")
+    return slots | {"what": draw_thing(draws, "animal", definite=True), "where": draws.one(shelters)}
 
 
 def _write_weather(slots: Slots, lang: str) -> str:
