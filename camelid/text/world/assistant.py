@@ -20,8 +20,8 @@ from camelid.text.world.lexicon import (
     role,
     say,
     table,
+    weekday_habit,
 )
-from camelid.text.world.sentences import weekday_habit
 from camelid.text.world.talk import Told, chat
 
 _CHORES = table("""

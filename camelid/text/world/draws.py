@@ -5,7 +5,8 @@ here every choice is one call of `random()`, whose sequence Python promises to k
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -54,3 +55,12 @@ class Draws:
 def slots_key(task: str, slots: Slots) -> str:
     """Return the language-independent name of a combination; slots named with "_" are mere wording."""
     return "/".join([task, *(value for name, value in slots.items() if not name.startswith("_"))])
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One kind of sentence: how its slots are drawn and how they are written in a language."""
+
+    draw: Callable[[Draws], Slots]
+    write: Callable[[Slots, str], str]
+    weight: float

@@ -323,3 +323,10 @@ def join_words(lang: str, words: list[str]) -> str:
     if len(words) == 1:
         return words[0]
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def weekday_habit(day: str, lang: str) -> str:
+    """Return "on Mondays" in a language."""
+    name = say(WEEKDAYS, day, lang)
+    plural = name if name.endswith("s") else name + "s"
+    return {"en": f"on {name}s", "es": f"los {plural}", "de": f"{name.lower()}s", "fr": f"le {name}"}[lang]

@@ -1,4 +1,4 @@
-"""Who and what: drawing subjects and objects as slots, and writing them with article, adjective and case.
+"""Who, what and when: drawing them as slots, and writing them with article, adjective and case.
 
 A subject's slot reads "name:Anna", "role:baker:f", "kin:sister", "pair:Anna+Leo", "i", "we" or "you";
 a thing's slot reads "the:red:scarf", "a::cheese" or "3:brown:llama" (determiner, adjective, noun).
@@ -15,9 +15,12 @@ from camelid.text.world.lexicon import (
     COLORS,
     FAMILY,
     FOOD,
+    FUTURE_TIMES,
     GOODS,
     NAMES,
     NUMBERS,
+    PAST_TIMES,
+    PRESENT_TIMES,
     ROLES,
     is_woman,
     join_words,
@@ -168,3 +171,26 @@ def write_thing(slot: str, lang: str, case: str) -> str:
         counted = word.form("some.pl", case) if lang == "de" else word.forms["pl"]
         return f"{say(NUMBERS, determiner, lang)} {counted}"
     return word.form(determiner, case)
+
+
+TIMES = {"past": PAST_TIMES, "present": PRESENT_TIMES, "future": FUTURE_TIMES}
+
+
+def draw_time(draws: Draws, tense: str) -> str:
+    """Return the slot of a time that suits a tense: "past:yesterday"."""
+    return f"{tense}:{draws.of(TIMES[tense])}"
+
+
+def write_time(slot: str, lang: str) -> str:
+    """Return the time of a slot, "" for an empty one."""
+    if not slot:
+        return ""
+    tense, _, meaning = slot.partition(":")
+    return say(TIMES[tense], meaning, lang)
+
+
+def write_object(slot: str, lang: str) -> str:
+    """Return a thing as an object; Spanish puts "a" before a certain animal as before a person."""
+    thing = write_thing(slot, lang, "acc")
+    certain_animal = slot.startswith("the:") and slot.rpartition(":")[2] in ANIMALS
+    return f"a {thing}" if lang == "es" and certain_animal else thing
