@@ -26,7 +26,7 @@ from camelid.text.world.verbs import VERBS, verb
 # Somebody does something.
 
 
-_PLACELESS = ("bring", "carry", "call", "visit")  # what one can do only towards a place, or from anywhere
+_PLACELESS = ("bring", "carry", "call", "visit", "bake")  # done towards a place, or in only one
 
 
 def _draw_act(draws: Draws) -> Slots:
