@@ -23,6 +23,7 @@ from camelid.text.forms import RecordMaker, normalise
 from camelid.text.readers import Reading, read_rows
 from camelid.text.records import Record
 from camelid.text.sources import Source
+from camelid.text.world import LANGUAGES, TASKS, build_world
 
 _SALT = b"camelid split"  # changing it would move every record
 
@@ -224,8 +225,6 @@ def _read(source: Source, data_root: Path | str, reading: Reading) -> Iterator[R
 
 
 def _build_world(source: Source, seed: int) -> Iterator[Record]:
-    from camelid.text.world import LANGUAGES, TASKS, build_world
-
     yield from build_world(
         seed=seed,
         num_records=source.records,

@@ -174,17 +174,21 @@ def test_two_sources_of_one_name_are_an_error():
         build_corpus([source, source])
 
 
-def test_the_builtin_corpus_is_asked_for_what_the_source_says(monkeypatch):
-    asked = {}
+def test_the_builtin_corpus_is_what_the_source_asks_for():
+    source = Source(
+        name="w", builtin="world", records=30, tasks=("story", "sentiment"), languages=("de", "en")
+    )
+    records = list(read_records(source, seed=3))
+    assert len(records) == 30
+    assert {record.task for record in records} == {"story", "sentiment"}
+    assert {record.lang for record in records} == {"de", "en"}
+    assert records == list(read_records(source, seed=3))
+    assert records != list(read_records(source, seed=4))
 
-    def build_world(**settings):
-        asked.update(settings)
-        return iter(())
 
-    monkeypatch.setattr("camelid.text.world.LANGUAGES", ("en", "de"), raising=False)
-    monkeypatch.setattr("camelid.text.world.TASKS", ("story", "summary"), raising=False)
-    monkeypatch.setattr("camelid.text.world.build_world", build_world, raising=False)
-    source = Source(name="w", builtin="world", records=7, tasks=("story",))
-    with pytest.raises(DataError, match="no records"):
-        list(read_records(source, seed=3))
-    assert asked == {"seed": 3, "num_records": 7, "languages": ("en", "de"), "tasks": ("story",)}
+def test_the_builtin_corpus_is_split_without_a_shared_scene():
+    corpus = build_corpus([Source(name="w", builtin="world", records=400, held_out=0.1)], seed=1)
+    keys = [{record.key for record in side["w"]} for side in (corpus.train, corpus.held_out)]
+    assert keys[0] and keys[1]
+    assert not keys[0] & keys[1]
+    assert corpus.report[0].form == "world"
