@@ -19,8 +19,9 @@ HEAD_WIDTH = 64  # wide enough that a head can hold a position and a content; wh
 class DecoderConfig:
     """The shape of one decoder.
 
-    rope_scaling: None, or {"rope_type": "llama3", "factor", "low_freq_factor", "high_freq_factor",
-        "original_max_position_embeddings"} as Llama 3.1 and later have it, or {"rope_type": "linear", "factor"}.
+    rope_scaling: None, or {"rope_type": "linear", "factor"}, or, as Llama 3.1 and later have it,
+        {"rope_type": "llama3", "factor", "low_freq_factor", "high_freq_factor",
+        "original_max_position_embeddings"}.
 
     Raises RecipeError (a ValueError) when the numbers cannot belong to one decoder.
     """
@@ -51,8 +52,8 @@ class DecoderConfig:
                 raise RecipeError(f"{name} must be a whole number above 0; found {value!r}.")
         if self.num_attention_heads % self.num_key_value_heads:
             raise RecipeError(
-                "num_key_value_heads must divide num_attention_heads; found "
-                f"num_attention_heads={self.num_attention_heads}, num_key_value_heads={self.num_key_value_heads}. "
+                "num_key_value_heads must divide num_attention_heads; found num_attention_heads="
+                f"{self.num_attention_heads}, num_key_value_heads={self.num_key_value_heads}. "
                 f"Use {_divisors(self.num_attention_heads)}."
             )
         if not self.head_dim:
@@ -85,7 +86,8 @@ class DecoderConfig:
         """Return the floating-point operations of one training step per token.
 
         6 per matrix parameter, and 6·H·E·T per layer for causal attention (half of 12, as half is masked).
-        Source: Chowdhery et al. 2022 (PaLM), arXiv:2204.02311, appendix B; Differs: the causal half is not counted.
+        Source: Chowdhery et al. 2022 (PaLM), arXiv:2204.02311, appendix B.
+        Differs: the masked half of attention is not counted.
         """
         attention = 6 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * context
         return 6.0 * self.num_matrix_parameters + attention
@@ -194,7 +196,7 @@ _ROPE_FIELDS = {
 
 
 def _read_rope_scaling(table: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the scaling alone: old files have `rope_scaling`, new ones `rope_parameters` with theta inside."""
+    """Return the scaling alone: old files have `rope_scaling`, new ones `rope_parameters`, theta inside."""
     kind = table.get("rope_type", table.get("type", "default"))
     if not table or kind in (None, "default"):
         return None

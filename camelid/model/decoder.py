@@ -126,7 +126,8 @@ class Attention(nn.Module):
             group = self.num_heads // self.num_kv_heads
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None and time > 1)
-        return self.o_proj(mixed.transpose(1, 2).reshape(batch, time, self.num_heads * self.head_dim))
+        out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, time, self.num_heads * self.head_dim))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -140,7 +141,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return down(silu(gate x) · up x): (B, T, D)."""
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
 
 
 class Block(nn.Module):
@@ -163,7 +165,8 @@ class Block(nn.Module):
     ) -> Tensor:
         """Return the layer's output: the shape of x, (B, T, D)."""
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, past)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
 
 
 class Trunk(nn.Module):
@@ -200,7 +203,7 @@ class Decoder(nn.Module):
         """Draw the weights: normal with `initializer_range`, and zero where a layer writes to the residual.
 
         Zero output projections make every layer the identity at first, so that depth costs no stability.
-        Source: Zhang, Dauphin, Ma 2019 (Fixup), arXiv:1901.09321, section 3 (the zero last layer of a branch).
+        Source: Zhang, Dauphin, Ma 2019 (Fixup), arXiv:1901.09321, section 3 (a branch's last layer is zero).
         """
         for name, weight in self.named_parameters():
             if name.endswith("norm.weight"):
@@ -225,11 +228,12 @@ class Decoder(nn.Module):
 
         Raises ContextTooLongError when the cache has no room.
         """
-        batch, time = token_ids.shape
+        time = token_ids.shape[1]
         start = cache.length if cache is not None else 0
         if cache is not None and start + time > cache.max_length:
             raise ContextTooLongError(
-                f"{start + time} tokens do not fit in a cache of {cache.max_length}. Shorten the prompt or max_tokens."
+                f"{start + time} tokens do not fit in a cache of {cache.max_length}. "
+                "Shorten the prompt or max_tokens."
             )
         if positions is None:
             positions = torch.arange(start, start + time, device=token_ids.device).unsqueeze(0)
@@ -241,7 +245,8 @@ class Decoder(nn.Module):
             x = self.run_block(block, x, cos, sin, mask, past)
         if cache is not None:
             cache.length = start + time
-        return self.model.norm(x)
+        states: Tensor = self.model.norm(x)
+        return states
 
     def forward(
         self,
@@ -281,16 +286,18 @@ def rope_frequencies(config: DecoderConfig) -> Tensor:
     left, the band between is blended); linear: Chen et al. 2023, arXiv:2306.15595, equation 4.
     """
     exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
-    frequencies = 1.0 / (config.rope_theta**exponents)
+    frequencies: Tensor = 1.0 / (config.rope_theta**exponents)
     scaling = config.rope_scaling
     if scaling is None:
         return frequencies
     if scaling["rope_type"] == "linear":
-        return frequencies / scaling["factor"]
+        stretched: Tensor = frequencies / scaling["factor"]
+        return stretched
     low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
     turns = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
     share = ((turns - low) / (high - low)).clamp(0, 1)
-    return frequencies * (share + (1 - share) / scaling["factor"])
+    blended: Tensor = frequencies * (share + (1 - share) / scaling["factor"])
+    return blended
 
 
 def rope_tables(frequencies: Tensor, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
