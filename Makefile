@@ -1,0 +1,49 @@
+# The words of this house. Every line of a recipe is one that you could type yourself; .ci/run calls the same words.
+#   make setup   a virtual environment in .venv, with camelid and its tools in it
+#   make demo    raise a pair from the built-in corpus, show what tells the two apart, let both answer
+#   make test    the tests               make check   format, lint, types, house rules
+#   make bench   the benchmarks          make docs    the generated pages and blocks, from the stored results
+# Another Python: make setup PYTHON=python3.12. Where packages come from is pip's own setting.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: setup demo test check bench docs
+
+setup: $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/camelid train recipes/quick.toml
+	$(BIN)/camelid info pairs/demo
+	$(BIN)/camelid samples pairs/demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_house.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/quick.py pairs/demo
+	$(BIN)/python benchmarks/numbers.py
+
+docs: $(INSTALLED)
+	$(BIN)/python benchmarks/numbers.py
+
+# A second run does nothing unless pyproject.toml has changed.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "camelid needs Python 3.11 or later; $(PYTHON) is not. Try: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@command -v g++ > /dev/null || command -v clang++ > /dev/null || \
+	  echo "No C++ compiler: training works, but slower. On Debian or Ubuntu: sudo apt-get install g++ python3-dev"
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@echo "Installing camelid and what it needs into .venv; torch is large, so this may take some minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,data,dev]'
+	@touch $@
