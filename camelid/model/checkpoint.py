@@ -67,8 +67,8 @@ def save_model_folder(
     special = {
         "bos_token_id": tokenizer.bos_id,
         "eos_token_id": list(tokenizer.stop_ids),
-        "pad_token_id": tokenizer.pad_id,
-    }
+        "pad_token_id": tokenizer.pad_id if tokenizer.pad_id != tokenizer.eos_id else None,
+    }  # a pad that is also the end would make transformers' training pass over the end
 
     def fill(fresh: Path) -> None:
         name = str(dtype).removeprefix("torch.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from camelid.errors import CheckpointError, RecipeError
+from camelid.recipe import fill
 
 ARCHITECTURE = "LlamaForCausalLM"
 HEAD_WIDTH = 64  # wide enough that a head can hold a position and a content; what most small Llamas use
@@ -56,15 +57,15 @@ class DecoderConfig:
                 f"{self.num_attention_heads}, num_key_value_heads={self.num_key_value_heads}. "
                 f"Use {_divisors(self.num_attention_heads)}."
             )
+        if self.hidden_size % self.num_attention_heads:  # transformers refuses it whatever head_dim is
+            fitting = [count for count in range(1, 65) if self.hidden_size % (2 * count) == 0]
+            nearest = sorted(fitting, key=lambda count: abs(count - self.num_attention_heads))[:2]
+            raise RecipeError(
+                f"num_attention_heads must divide hidden_size; found hidden_size={self.hidden_size}, "
+                f"num_attention_heads={self.num_attention_heads}. "
+                f"Use {' or '.join(map(str, sorted(nearest))) or 'an even hidden_size'}."
+            )
         if not self.head_dim:
-            if self.hidden_size % self.num_attention_heads:
-                fitting = [count for count in range(1, 65) if self.hidden_size % (2 * count) == 0]
-                nearest = sorted(fitting, key=lambda count: abs(count - self.num_attention_heads))[:2]
-                raise RecipeError(
-                    f"num_attention_heads must divide hidden_size; found hidden_size={self.hidden_size}, "
-                    f"num_attention_heads={self.num_attention_heads}. "
-                    f"Use {' or '.join(map(str, sorted(nearest)))}."
-                )
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_attention_heads)
         if self.head_dim % 2:
             raise RecipeError(f"head_dim must be even for rotary positions; found head_dim={self.head_dim}.")
@@ -124,13 +125,10 @@ class DecoderConfig:
         Raises CheckpointError naming the architecture or the field that is something else than a Llama's.
         """
         _refuse_strangers(table, where)
-        names = {spec.name for spec in dataclasses.fields(cls)} - {"extra"}
+        names = {spec.name for spec in dataclasses.fields(cls)} - {"extra", "rope_scaling"}
         values = {name: table[name] for name in names if table.get(name) is not None}
-        rope = table.get("rope_parameters") or {}
-        values["rope_theta"] = float(rope.get("rope_theta") or table.get("rope_theta") or 10_000.0)
-        values["rope_scaling"] = _read_rope_scaling(table.get("rope_scaling") or rope)
+        values = {**values, **_read_rope(table, where)}
         values.setdefault("num_key_value_heads", values.get("num_attention_heads"))
-        values.setdefault("max_position_embeddings", 2048)
         values.setdefault("rms_norm_eps", 1e-6)
         values.setdefault("tie_word_embeddings", False)
         missing = [spec.name for spec in dataclasses.fields(cls)
@@ -139,7 +137,7 @@ class DecoderConfig:
         if missing:
             raise CheckpointError(f"{where} lacks {', '.join(missing)}; it is not a whole Llama config.")
         try:
-            return cls(**values)
+            return fill(cls, values)
         except RecipeError as error:
             raise CheckpointError(f"{where}: {error}") from None
 
@@ -195,15 +193,27 @@ _ROPE_FIELDS = {
 }
 
 
-def _read_rope_scaling(table: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the scaling alone: old files have `rope_scaling`, new ones `rope_parameters`, theta inside."""
-    kind = table.get("rope_type", table.get("type", "default"))
-    if not table or kind in (None, "default"):
-        return None
-    return {
-        "rope_type": kind,
-        **{k: v for k, v in table.items() if k not in ("rope_type", "type", "rope_theta")},
-    }
+def _read_rope(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return rope_theta, rope_scaling and max_position_embeddings as a `config.json` gives them.
+
+    Old files have `rope_scaling`, and theta beside it; new ones `rope_parameters`, theta inside.
+    """
+    rope = table.get("rope_scaling") or table.get("rope_parameters") or {}
+    if not isinstance(rope, dict):
+        raise CheckpointError(f"{where}: rope_scaling must be a table; found {rope!r}.")
+    if (share := rope.get("partial_rotary_factor", table.get("partial_rotary_factor"))) not in (None, 1):
+        raise CheckpointError(
+            f"{where} sets partial_rotary_factor={share!r}; camelid turns whole heads only."
+        )
+    inside = rope.get("rope_theta") or (table.get("rope_parameters") or {}).get("rope_theta")
+    context = table.get("max_position_embeddings") or 2048
+    kind = rope.get("rope_type", rope.get("type")) or "default"
+    scaling = {key: value for key, value in rope.items() if key not in ("rope_type", "type", "rope_theta")}
+    if kind == "llama3":
+        scaling.setdefault("original_max_position_embeddings", context)
+    theta = inside or table.get("rope_theta") or 10_000.0
+    values = {"rope_theta": theta, "max_position_embeddings": context}
+    return values if kind == "default" else {**values, "rope_scaling": {"rope_type": kind, **scaling}}
 
 
 def _check_rope_scaling(scaling: dict[str, Any] | None) -> None:
@@ -219,24 +229,36 @@ def _check_rope_scaling(scaling: dict[str, Any] | None) -> None:
             raise RecipeError(
                 f"rope_scaling[{name!r}] must be a number above 0; found {scaling.get(name)!r}."
             )
+    if kind == "llama3" and scaling["low_freq_factor"] >= scaling["high_freq_factor"]:
+        raise RecipeError(
+            "rope_scaling['low_freq_factor'] must be below ['high_freq_factor']; found "
+            f"{scaling['low_freq_factor']} and {scaling['high_freq_factor']}."
+        )
 
 
 def _refuse_strangers(table: dict[str, Any], where: str) -> None:
     """Raise CheckpointError when a field says that this is no Llama, naming it."""
     kind = table.get("model_type", "llama")
+    architectures = table.get("architectures") or []
+    named = architectures[0] if isinstance(architectures, list) and architectures else kind
     if kind != "llama":
-        named = (table.get("architectures") or [kind])[0]
         raise CheckpointError(
             f"{where} describes a {named} (model_type {kind!r}); camelid reads {ARCHITECTURE} only. "
             "Models that are Llamas by another name must first be saved under model_type 'llama'."
+        )
+    if str(named).lower() not in (kind, ARCHITECTURE.lower()):  # early Llamas were spelt LLaMA
+        raise CheckpointError(
+            f"{where} describes a {named}; camelid reads {ARCHITECTURE} only, as saved by "
+            "AutoModelForCausalLM."
         )
     for name, plain in (("attention_bias", False), ("mlp_bias", False), ("hidden_act", "silu")):
         if table.get(name, plain) != plain:
             raise CheckpointError(
                 f"{where} sets {name}={table[name]!r}; camelid's decoder has {name}={plain!r} only."
             )
-    if table.get("quantization_config"):
-        method = table["quantization_config"].get("quant_method", "unknown")
+    if quantized := table.get("quantization_config"):
+        method = quantized.get("quant_method", "unknown") if isinstance(quantized, dict) else quantized
         raise CheckpointError(
-            f"{where} is quantized ({method}); camelid reads float32, float16 and bfloat16 weights."
+            f"{where} is quantized ({method}); camelid reads float32, float16 and bfloat16 weights. "
+            "Use the model that it was quantized from."
         )
