@@ -35,7 +35,7 @@ TORCH_ROOMS = (
 )
 HEAVY = {"torch", "transformers", "datasets", "pyarrow"}
 # Errors outside the family, of which a user would see a traceback.
-STRANGERS = {"Exception", "ValueError", "RuntimeError", "TypeError", "KeyError", "AssertionError", "OSError"}
+STRANGERS = {"Exception", "ValueError", "RuntimeError", "TypeError", "KeyError", "AssertionError"}
 
 
 @functools.cache
