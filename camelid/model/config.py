@@ -58,12 +58,10 @@ class DecoderConfig:
                 f"Use {_divisors(self.num_attention_heads)}."
             )
         if self.hidden_size % self.num_attention_heads:  # transformers refuses it whatever head_dim is
-            fitting = [count for count in range(1, 65) if self.hidden_size % (2 * count) == 0]
-            nearest = sorted(fitting, key=lambda count: abs(count - self.num_attention_heads))[:2]
             raise RecipeError(
                 f"num_attention_heads must divide hidden_size; found hidden_size={self.hidden_size}, "
                 f"num_attention_heads={self.num_attention_heads}. "
-                f"Use {' or '.join(map(str, sorted(nearest))) or 'an even hidden_size'}."
+                f"Use {_fitting_heads(self.hidden_size, self.num_attention_heads)}."
             )
         if not self.head_dim:
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_attention_heads)
@@ -181,6 +179,13 @@ def shape_from_depth(
 
 def _round_up(number: int, step: int) -> int:
     return -(-number // step) * step
+
+
+def _fitting_heads(width: int, wished: int) -> str:
+    """Return the numbers of heads, of even width, next below and next above the one wished for."""
+    fitting = [count for count in range(1, width // 2 + 1) if width % (2 * count) == 0]
+    near = [*[count for count in fitting if count < wished][-1:], *[n for n in fitting if n > wished][:1]]
+    return " or ".join(map(str, near)) or "an even hidden_size"
 
 
 def _divisors(number: int) -> str:

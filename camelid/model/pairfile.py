@@ -86,7 +86,7 @@ def read_pair_file(folder: Path | str) -> PairFile:
 def _check_format(path: Path, table: dict[str, Any]) -> None:
     """Take the format number out of the table, or raise when it is not one we know."""
     number = table.pop("format", None)
-    if not isinstance(number, int) or number < 1:
+    if type(number) is not int or number < 1:
         raise CheckpointError(f"{path} must say its format, a number from 1 on; found {number!r}.")
     if number > PAIR_FORMAT:
         raise CheckpointError(
