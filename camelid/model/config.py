@@ -154,7 +154,7 @@ def shape_from_depth(
     hidden_size: the width, when a sibling fixes it (the Alpaca has the Llama's); 0 lets the depth set it.
     width_per_layer: the width that each layer adds.
 
-    The laws: width is 32 per layer, rounded up to whole heads (deep and thin: Liu et al. 2024, MobileLLM,
+    The laws: width is 32 per layer, rounded up to whole pairs of heads (deep and thin: Liu et al. 2024, MobileLLM,
     arXiv:2402.14905, section 2.2.1 finds depth ahead of width below 1B parameters; small Llamas that were
     published lie between 19 and 64); heads are 64 wide; every two query heads share one key/value head
     (Ainslie et al. 2023, arXiv:2305.13245); the feed-forward width is 8/3 of the width, so that three
@@ -163,7 +163,7 @@ def shape_from_depth(
     """
     if depth < 1:
         raise RecipeError(f"depth must be at least 1; found {depth}.")
-    width = hidden_size or max(HEAD_WIDTH, _round_up(width_per_layer * depth, HEAD_WIDTH))
+    width = hidden_size or _round_up(width_per_layer * depth, 2 * HEAD_WIDTH)
     head_dim = HEAD_WIDTH if width % HEAD_WIDTH == 0 else math.gcd(width, HEAD_WIDTH)
     num_heads = width // head_dim
     shape = {

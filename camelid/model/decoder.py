@@ -192,7 +192,7 @@ class Decoder(nn.Module):
         if not config.tie_word_embeddings:
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
         self.register_buffer("rope_frequencies", rope_frequencies(config), persistent=False)
-        self.run_block: Callable[..., Tensor] = _run_block  # the training loop puts a compiled one here
+        self.run_block: Callable[..., Tensor] = plain_block
 
     @property
     def head_weight(self) -> Tensor:
@@ -268,7 +268,8 @@ class Decoder(nn.Module):
         return KeyValueCache(self.config, batch_size, max_length, like)
 
 
-def _run_block(block: Block, *arguments: object) -> Tensor:
+def plain_block(block: Block, *arguments: object) -> Tensor:
+    """Return what `block(*arguments)` returns; a training loop puts a faster form in its place."""
     return block(*arguments)  # type: ignore[no-any-return]
 
 

@@ -138,7 +138,7 @@ def test_the_dial_keeps_its_laws(depth, vocab_size, context):
     config = shape_from_depth(depth, vocab_size=vocab_size, context=context)
     assert (config.num_hidden_layers, config.vocab_size) == (depth, vocab_size)
     assert config.max_position_embeddings == context
-    assert 32 * depth <= config.hidden_size < 32 * depth + 64
+    assert 32 * depth <= config.hidden_size < 32 * depth + 128
     assert config.head_dim * config.num_attention_heads == config.hidden_size
     assert config.head_dim == 64
     assert 0 <= config.intermediate_size - config.hidden_size * 8 / 3 < 64

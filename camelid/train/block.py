@@ -1,0 +1,79 @@
+"""A decoder's layer as training computes it: the same mathematics as `decoder.Block`, laid out for speed.
+
+Products that read the same input are one product, and attention goes tile by tile over the queries, so that
+what lies above the diagonal is never computed and the scores of a tile stay in the cache. Worth it when
+compiled: the fused form of a tile is what torch's own CPU attention lacks (docs/log.md, 2026-11-23).
+Only for whole sequences without a key/value cache.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from camelid.model.decoder import Block, rotate
+
+TILE = 64  # queries per tile
+MAX_TILES = 16  # beyond that torch's own attention is the better one, and compiling takes too long
+
+
+def run_block(
+    block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, past: None = None
+) -> Tensor:
+    """Return what `block(x, cos, sin, mask)` returns: (B, T, D)."""
+    assert past is None, "the training form of a layer has no cache"
+    x = x + _attend(block, block.input_layernorm(x), cos, sin, mask)
+    return x + _feed_forward(block, block.post_attention_layernorm(x))
+
+
+def _feed_forward(block: Block, x: Tensor) -> Tensor:
+    mlp = block.mlp
+    both = F.linear(x, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(x.dtype))
+    gate, up = both.chunk(2, dim=-1)
+    return mlp.down_proj(F.silu(gate) * up)
+
+
+def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    attention = block.self_attn
+    heads, groups, width = attention.num_heads, attention.num_kv_heads, attention.head_dim
+    batch, time, _ = x.shape
+    weights = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
+    joined = F.linear(x, torch.cat(weights).to(x.dtype)).view(batch, time, heads + 2 * groups, width)
+    joined = joined.transpose(1, 2)
+    q, k, v = joined.split((heads, groups, groups), dim=1)
+    q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+    tiles = -(-time // TILE)
+    if tiles > MAX_TILES:
+        k, v = (part.repeat_interleave(heads // groups, dim=1) for part in (k, v))
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+    else:
+        mixed = _attend_by_tiles(q, k, v, mask)
+    return attention.o_proj(mixed.transpose(1, 2).reshape(batch, time, heads * width))
+
+
+def _attend_by_tiles(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Return causal attention: q (B, H, T, E); k, v (B, K, T, E); mask (B or 1, 1, T, T) or None."""
+    batch, heads, time, width = q.shape
+    groups = k.shape[1]
+    share = heads // groups
+    q = (q * (1 / math.sqrt(width))).reshape(batch * groups, share, time, width)
+    k, v = (part.reshape(batch * groups, time, width) for part in (k, v))
+    causal = torch.ones(time, time, dtype=torch.bool, device=q.device).tril() if mask is None else None
+    parts = []
+    for first in range(0, time, TILE):
+        last = min(first + TILE, time)
+        queries = q[:, :, first:last].reshape(batch * groups, share * (last - first), width)
+        scores = torch.bmm(queries, k[:, :last].transpose(1, 2)).view(
+            batch, groups, share, last - first, last
+        )
+        seen = (
+            causal[first:last, :last] if mask is None else mask[:, :, None, first:last, :last]  # type: ignore[index]
+        )
+        chances = torch.softmax(torch.where(seen, scores.float(), float("-inf")), dim=-1).to(q.dtype)
+        parts.append(
+            torch.bmm(chances.view(batch * groups, -1, last), v[:, :last]).view(
+                batch * groups, share, last - first, width
+            )
+        )
+    return torch.cat(parts, dim=2).view(batch, heads, time, width)

@@ -1,0 +1,162 @@
+"""What the stages learn from: the recipe's records, read once when first needed, and their token shards."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camelid.errors import DataError
+from camelid.files import hash_json, open_atomic, write_json
+from camelid.text.batches import Batches, MixPart
+from camelid.text.corpus import Corpus, SourceReport, build_corpus
+from camelid.text.packing import Mode
+from camelid.text.records import Record
+from camelid.text.shards import TokenShard, ensure_shard
+from camelid.text.sources import fingerprint_source
+from camelid.text.tokenizer import Tokenizer
+from camelid.train.progress import Progress
+from camelid.train.settings import StageSettings
+from camelid.train.upbringing import Upbringing
+
+HELD_OUT_KEPT = 200  # records of each task and language that the pair folder keeps to look at and to score
+
+
+class Material:
+    """The recipe's text."""
+
+    def __init__(self, upbringing: Upbringing, folder: Path, progress: Progress) -> None:
+        """Say what text there is; nothing is read yet. folder: where the shards go."""
+        self._upbringing, self._folder, self._progress = upbringing, folder, progress
+        self._sources = upbringing.source
+        self.identity = hash_json(
+            [upbringing.seed, *(fingerprint_source(source, upbringing.data_root) for source in self._sources)]
+        )
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The records; reading them takes a while."""
+        up = self._upbringing
+        found = build_corpus(self._sources, data_root=up.data_root, seed=up.seed, notify=self._tell)
+        empty = [name for name, records in found.train.items() if not records]
+        for name in empty:
+            self._progress.note(f"{name}: every record is held out")
+        return found
+
+    def sample_texts(self, sample_bytes: int) -> Iterator[str]:
+        """Yield training texts for a tokenizer: of each source its share of sample_bytes, as the mix has it."""
+        mix = self._upbringing.llama.pretrain.mix or {source.name: source.weight for source in self._sources}
+        total = sum(mix.values())
+        for number, (name, weight) in enumerate(sorted(mix.items())):
+            records = self.corpus.train[name]
+            order = np.random.default_rng([self._upbringing.seed, number]).permutation(len(records))
+            left = sample_bytes * weight / total
+            for index in order:
+                if left <= 0:
+                    break
+                for text in _texts(records[index]):
+                    left -= len(text.encode("utf-8", "surrogatepass"))
+                    yield text
+
+    def write_shards(self, tokenizer: Tokenizer) -> dict[str, Any]:
+        """Tokenise both sides of every source, keep some held-out records as text, and return what there is.
+
+        Shards of other settings are deleted.
+        """
+        shards = [shard for side in ("train", "held_out") for shard in self._open(tokenizer, side).values()]
+        kept = {shard.folder.name for shard in shards}
+        for old in self._folder.iterdir():
+            if old.is_dir() and old.name not in kept:
+                shutil.rmtree(old, ignore_errors=True)
+        self._keep_held_out()
+        write_json(self._folder / "report.json", self.corpus.to_dict())
+        return {shard.folder.name: shard.num_tokens for shard in shards}
+
+    def batches(self, tokenizer: Tokenizer, stage: StageSettings, mode: Mode, seed: int) -> Batches:
+        """Return the batches of a stage."""
+        shards = self._open(tokenizer, "train")
+        sources = {source.name: source for source in self._sources}
+        mix = stage.mix or {name: sources[name].weight for name in shards}
+        missing = [name for name, weight in mix.items() if weight and name not in shards]
+        if missing:
+            raise DataError(f"The source {missing[0]!r} has no record to train on: all are held out.")
+        rows, context = stage.batch_rows(self._upbringing.context), self._upbringing.context
+        return Batches(
+            [
+                MixPart(shards[name], weight, sources[name].max_epochs)
+                for name, weight in mix.items()
+                if weight
+            ],
+            batch_size=rows,
+            context=context,
+            seed=seed,
+            mode=mode,
+            languages=stage.languages,
+            budget_tokens=stage.tokens or stage.steps * rows * context,
+        )
+
+    def held_out(self, tokenizer: Tokenizer) -> list[TokenShard]:
+        """Return the shards that nothing is trained on."""
+        return list(self._open(tokenizer, "held_out").values())
+
+    def _open(self, tokenizer: Tokenizer, side: str) -> dict[str, TokenShard]:
+        """Return the shards of a side by source; sources without a record there are left out."""
+        index = self._folder / f"{side}.json"
+        identity = hash_json([self.identity, tokenizer.fingerprint])
+        try:
+            listed = json.loads(index.read_text(encoding="utf-8"))
+            names = listed["sources"] if listed["identity"] == identity else None
+        except (FileNotFoundError, ValueError, KeyError):
+            names = None
+        if names is None:
+            names = [name for name, records in getattr(self.corpus, side).items() if records]
+        found = {
+            name: ensure_shard(
+                self._folder,
+                f"{name}.{side}",
+                lambda name=name: getattr(self.corpus, side)[name],
+                tokenizer,
+                inputs=self.identity,
+            )
+            for name in names
+        }
+        write_json(index, {"identity": identity, "sources": names})
+        return found
+
+    def _keep_held_out(self) -> None:
+        """Write held_out.jsonl into the pair folder: up to HELD_OUT_KEPT records of each task and language."""
+        counts: dict[tuple[str, str], int] = {}
+        with open_atomic(self._upbringing.folder / "held_out.jsonl") as file:
+            for name, records in self.corpus.held_out.items():
+                for record in records:
+                    group = (record.task, record.lang)
+                    counts[group] = counts.get(group, 0) + 1
+                    if counts[group] <= HELD_OUT_KEPT:
+                        file.write(json.dumps(_as_line(record, name), ensure_ascii=False) + "\n")
+
+    def _tell(self, report: SourceReport) -> None:
+        languages = ", ".join(f"{lang} {count:,}" for lang, count in sorted(report.languages.items()))
+        line = f"{report.name}: {report.records - report.duplicates:,} records ({languages})"
+        if report.form:
+            line += f", read as {report.form}"
+        if report.bad:
+            line += f", {report.bad:,} could not be read"
+        self._progress.note(line)
+
+
+def _texts(record: Record) -> Iterator[str]:
+    return itertools.chain((turn.content for turn in record.messages), [record.text] if record.text else [])
+
+
+def _as_line(record: Record, source: str) -> dict[str, Any]:
+    told = (
+        {"messages": [{"role": turn.role, "content": turn.content} for turn in record.messages]}
+        if record.is_chat
+        else {"text": record.text}
+    )
+    return {**told, "lang": record.lang, "task": record.task, "source": source}

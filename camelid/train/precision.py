@@ -1,0 +1,93 @@
+"""How a stage computes on this machine: device, number format, compiled or not, rows at a time.
+
+Short measurements decide, once; the loop writes the plan down, and a resumed run follows it rather than
+measuring again, so that it computes the same bits.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from camelid.model.config import DecoderConfig
+
+MICRO_TOKENS = 16_384  # how many positions go through the layers at a time; bounds the memory
+COMPILE_S = 12.0  # what compiling may cost; docs/numbers.md
+_WORTH = 4.0  # compile when the work is so many times what compiling costs
+_PROBE_S = 0.15
+
+Compile = Literal["auto", "yes", "no"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a stage computes.
+
+    dtype: "bfloat16" or "float32", what products are computed in; parameters stay float32.
+    micro_rows: rows of a batch that go through the layers at a time.
+    rate_flops: the matrix-product rate that was measured in that type, per second.
+    """
+
+    device: str
+    dtype: Literal["bfloat16", "float32"]
+    compile: bool
+    micro_rows: int
+    rate_flops: float
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Return the compute type as torch names it."""
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+
+def measure_plan(
+    config: DecoderConfig,
+    *,
+    batch_rows: int,
+    context: int,
+    tokens: float = 0.0,
+    seconds: float = 0.0,
+    compile: Compile = "auto",
+) -> Plan:
+    """Return how to train a decoder of this shape on this machine.
+
+    tokens, seconds: how long the stage is, in one or the other; compiling must be worth it.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plain = _matmul_rate(config, torch.float32, device)
+    half = _matmul_rate(config, torch.bfloat16, device)
+    dtype: Literal["bfloat16", "float32"] = "bfloat16" if half > 1.1 * plain else "float32"
+    rate = max(half, plain) if dtype == "bfloat16" else plain
+    expected_s = seconds or tokens * config.training_flops_per_token(context) / (0.4 * rate)
+    worth = expected_s > _WORTH * COMPILE_S if compile == "auto" else compile == "yes"
+    return Plan(
+        device=device,
+        dtype=dtype,
+        compile=worth and can_compile(device),
+        micro_rows=max(1, min(batch_rows, MICRO_TOKENS // context)),
+        rate_flops=rate,
+    )
+
+
+def can_compile(device: str) -> bool:
+    """Tell whether torch can compile here: on a CPU it needs a C++ compiler."""
+    return device == "cuda" or any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+
+
+def _matmul_rate(config: DecoderConfig, dtype: torch.dtype, device: str) -> float:
+    """Return floating-point operations per second of the feed-forward's product, the best of a short while."""
+    rows = 2048
+    x = torch.randn(rows, config.hidden_size, device=device).to(dtype)
+    w = torch.randn(config.hidden_size, config.intermediate_size, device=device).to(dtype)
+    work = 2 * rows * config.hidden_size * config.intermediate_size
+    best, end = float("inf"), time.perf_counter() + _PROBE_S
+    torch.mm(x, w)
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        torch.mm(x, w)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begin)
+    return work / best

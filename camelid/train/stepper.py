@@ -1,0 +1,139 @@
+"""One optimizer step: a batch in, the decoder moved, the loss out."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camelid.errors import RunError
+from camelid.model.decoder import Decoder, plain_block
+from camelid.text.batches import Batch
+from camelid.train import losses
+from camelid.train.block import run_block
+from camelid.train.optimizer import Optimizer
+from camelid.train.precision import Plan
+from camelid.train.settings import StageSettings
+
+_compiled: dict[str, Any] = {}  # one compiled form for all decoders: torch tells their shapes apart itself
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Whom a student learns from, and how much; see `losses.distillation`."""
+
+    decoder: Decoder
+    alpha: float
+    temperature: float
+
+
+class Stepper:
+    """Moves a decoder by batches."""
+
+    def __init__(
+        self, decoder: Decoder, settings: StageSettings, plan: Plan, *, teacher: Teacher | None = None
+    ) -> None:
+        """Prepare the decoder (and a teacher) for the plan: device, compute type, compiled layers."""
+        self.decoder = decoder
+        self.plan = plan
+        self.teacher = teacher
+        prepare(decoder, plan)
+        if teacher is not None:
+            prepare(teacher.decoder, plan)
+            teacher.decoder.requires_grad_(False)
+        self.optimizer = Optimizer(
+            decoder,
+            name=settings.optimizer,
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            dtype=plan.torch_dtype,
+        )
+        self._lr = settings.lr
+        self._clip = settings.clip
+        self.gradient_norm = 0.0
+
+    def step(self, batch: Batch, lr_scale: float) -> float:
+        """Move the decoder once and return the mean cross-entropy before it, in nats per counted target.
+
+        lr_scale: the schedule's share of the learning rate.
+
+        Raises RunError when the loss or a gradient is no number any more; the decoder is then not moved.
+        """
+        num_targets = batch.num_targets
+        plain = torch.zeros((), dtype=torch.float32, device=self.plan.device)
+        self.decoder.zero_grad(set_to_none=True)
+        for first in range(0, len(batch.token_ids), self.plan.micro_rows):
+            rows = slice(first, first + self.plan.micro_rows)
+            plain += self._learn(batch, rows, num_targets)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), self._clip))
+        mean = float(plain) / max(1, num_targets)
+        if not (math.isfinite(mean) and math.isfinite(norm)):
+            raise RunError(
+                f"The loss is {mean:.3g} and the gradient's norm {norm:.3g}: training has diverged. "
+                f"Lower lr (now {self._lr * lr_scale:.2g}) in the recipe and run again."
+            )
+        self.gradient_norm = norm
+        self.optimizer.step(self._lr * lr_scale)
+        return mean
+
+    def _learn(self, batch: Batch, rows: slice, num_targets: int) -> Tensor:
+        """Add the gradient of some rows; return their summed cross-entropy."""
+        inputs = place_rows(batch, rows, self.plan.device)
+        targets = _tensor(batch.targets[rows], self.plan.device).view(-1)
+        hidden = self.decoder.hidden(**inputs).flatten(0, 1)
+        if self.teacher is None:
+            loss = plain = losses.cross_entropy(hidden, self.decoder.head_weight, targets)
+        else:
+            with torch.no_grad():
+                teacher_hidden = self.teacher.decoder.hidden(**inputs).flatten(0, 1)
+            loss, plain = losses.distillation(
+                hidden,
+                self.decoder.head_weight,
+                targets,
+                teacher_hidden,
+                self.teacher.decoder.head_weight,
+                alpha=self.teacher.alpha,
+                temperature=self.teacher.temperature,
+            )
+        (loss * (1.0 / max(1, num_targets))).backward()  # type: ignore[no-untyped-call]
+        return plain.detach()
+
+
+def prepare(decoder: Decoder, plan: Plan) -> None:
+    """Put a decoder on the plan's device, in its compute type, with its layers in the training form."""
+    decoder.to(plan.device)
+    decoder.compute_dtype = plan.torch_dtype
+    if not plan.compile:
+        losses.run_cross_entropy_step = losses.cross_entropy_step
+        losses.run_distillation_step = losses.distillation_step
+        decoder.run_block = plain_block
+        return
+    decoder.run_block = _compile(run_block)
+    losses.run_cross_entropy_step = _compile(losses.cross_entropy_step)
+    losses.run_distillation_step = _compile(losses.distillation_step)
+
+
+def place_rows(batch: Batch, rows: slice, device: str) -> dict[str, Tensor]:
+    """Return some rows of a batch as `Decoder.hidden` takes them."""
+    return {
+        "token_ids": _tensor(batch.token_ids[rows], device),
+        "positions": _tensor(batch.positions[rows], device),
+        "segments": _tensor(batch.segments[rows], device),
+    }
+
+
+def _compile(function: Any) -> Any:
+    name = function.__qualname__
+    if name not in _compiled:
+        torch._dynamo.config.recompile_limit = (
+            64  # several shapes in one process: Llama, Alpaca, last batches
+        )
+        _compiled[name] = torch.compile(function, dynamic=False)
+    return _compiled[name]
+
+
+def _tensor(array: NDArray[np.int32], device: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).long().to(device)
