@@ -1,0 +1,63 @@
+"""What a backend is: a loaded model that takes and gives token ids."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camelid.errors import ContextTooLongError
+from camelid.model.config import DecoderConfig
+
+
+class Backend(Protocol):
+    """A loaded model, whatever computes it. Every backend documents the same promises as `TorchModel`."""
+
+    config: DecoderConfig
+
+    @property
+    def vocab_size(self) -> int:
+        """Return how many tokens the model knows."""
+
+    @property
+    def context(self) -> int:
+        """Return how many tokens prompt and reply may have together."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the memory that the weights take, in bytes."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the memory that the key/value cache of one full context takes, in bytes."""
+
+    def generate(
+        self,
+        token_ids: Sequence[int],
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        stop_ids: Sequence[int] = (),
+        seed: int | None = None,
+    ) -> Iterator[int]:
+        """Yield the tokens that follow `token_ids`, each as soon as it is known."""
+
+    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the logits after each token, (T, V), float32."""
+
+
+def room_for(prompt_tokens: int, max_tokens: int, context: int) -> int:
+    """Return how many tokens a reply can have.
+
+    Raises ContextTooLongError when there is no room for any.
+    """
+    if prompt_tokens + 1 > context:
+        raise ContextTooLongError(
+            f"The prompt has {prompt_tokens} tokens; the context of {context} must hold it and at least "
+            "one token more. Shorten the prompt, or leave out earlier messages."
+        )
+    return min(max_tokens, context - prompt_tokens)

@@ -1,0 +1,268 @@
+"""A pair that answers: messages in, text out, by the Llama or the Alpaca.
+
+A `Speaker` is one model folder that takes and gives text; a `Pair` is two of them. Models are loaded when
+they are first asked. Which of the two answers is the caller's choice; it must not choose by itself.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from camelid.errors import RequestError, TokenizerError, suggest
+from camelid.generate.backend import Backend, room_for
+from camelid.generate.load import BackendName, DType, load_model
+from camelid.generate.sampling import SamplingOptions, SamplingSettings
+from camelid.model.config import DecoderConfig
+from camelid.model.folder import read_config
+from camelid.model.pairfile import ROLES, read_pair_file
+from camelid.text.chat import render_chat
+from camelid.text.records import Message
+from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
+
+Messages = str | Sequence[Message | Mapping[str, Any]]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered.
+
+    model: "llama" or "alpaca"; for a model outside a pair its folder's name.
+    finish_reason: "stop" when the model ended its turn, "length" when max_tokens or the context ended it,
+        "cancelled" when the caller did.
+    first_token_s, total_s: seconds the model took for its first token and in all, loading not counted.
+    """
+
+    text: str
+    model: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    first_token_s: float
+    total_s: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Return the speed after the first token; 0 when there was no second."""
+        seconds = self.total_s - self.first_token_s
+        return (self.completion_tokens - 1) / seconds if self.completion_tokens > 1 and seconds > 0 else 0.0
+
+
+class Stream(Iterator[str]):
+    """The pieces of a reply as they come, never with a broken character; the whole reply when they end."""
+
+    def __init__(self, speaker: "Speaker", prompt: list[int], options: SamplingOptions, since: float) -> None:
+        settings = SamplingSettings(**options)
+        self.prompt_tokens = len(prompt)
+        self._name = speaker.name
+        self._limit = room_for(len(prompt), settings.max_tokens, speaker.model.context)
+        self._tokens = speaker.model.generate(prompt, stop_ids=speaker.tokenizer.stop_ids, **options)
+        self._decoder = speaker.tokenizer.decoder()
+        self._pieces: list[str] = []
+        self._num_tokens = 0
+        self._finish: FinishReason | None = None
+        self._first_token_s = 0.0
+        self._total_s = time.perf_counter() - since
+
+    def __next__(self) -> str:
+        while self._finish is None:
+            piece = self._step()
+            if piece:
+                self._pieces.append(piece)
+                return piece
+        raise StopIteration
+
+    @property
+    def reply(self) -> Reply:
+        """Return the whole reply.
+
+        Raises RequestError while the stream has not ended.
+        """
+        if self._finish is None:
+            raise RequestError(
+                "The reply is whole when the stream has ended. Read the stream to its end, or stop() it."
+            )
+        return Reply(
+            "".join(self._pieces),
+            self._name,
+            self._finish,
+            self.prompt_tokens,
+            self._num_tokens,
+            self._first_token_s,
+            self._total_s,
+        )
+
+    def stop(self) -> Reply:
+        """End the reply here, and return what there is of it."""
+        self._finish = self._finish or "cancelled"
+        return self.reply
+
+    def _step(self) -> str:
+        """Take one token, or end; return the text that this completes."""
+        started = time.perf_counter()
+        token_id = next(self._tokens, None)
+        self._total_s += time.perf_counter() - started
+        if self._num_tokens == 0:
+            self._first_token_s = self._total_s
+        if token_id is None:
+            self._finish = "length" if self._num_tokens == self._limit else "stop"
+            return self._decoder.flush()
+        self._num_tokens += 1
+        return self._decoder.push(token_id)
+
+
+class Speaker:
+    """One model folder that takes and gives text."""
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        name: str = "",
+        fingerprint: str = "",
+        backend: BackendName = "auto",
+        dtype: DType | None = None,
+    ) -> None:
+        """Check that the folder is a model's; tokenizer and weights are read when first needed.
+
+        name: what its replies are signed with. fingerprint: what the tokenizer's must be, if given.
+
+        Raises CheckpointError when the folder is no model folder.
+        """
+        self.folder = Path(folder)
+        self.name = name or self.folder.resolve().name
+        self.config: DecoderConfig = read_config(folder)
+        self._fingerprint = fingerprint
+        self._backend, self._dtype = backend, dtype
+        self._loading = threading.Lock()
+        self._model: Backend | None = None
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Raises TokenizerError when it is missing, broken, or belongs to another model.
+        """
+        tokenizer = Tokenizer.load(self.folder)
+        check_tokenizer_fits(tokenizer, self.config.vocab_size)
+        if self._fingerprint not in ("", tokenizer.fingerprint):
+            raise TokenizerError(
+                f"The tokenizer in {self.folder} is not the one that its pair was raised with "
+                f"({tokenizer.fingerprint}, not {self._fingerprint}). Copy the whole pair folder anew."
+            )
+        return tokenizer
+
+    @property
+    def model(self) -> Backend:
+        """The model, loaded when this is first read.
+
+        Raises CheckpointError when it cannot be.
+        """
+        with self._loading:
+            if self._model is None:
+                self._model = load_model(self.folder, backend=self._backend, dtype=self._dtype)
+            return self._model
+
+    def load(self) -> None:
+        """Read tokenizer and weights now, so that the first answer need not wait for them.
+
+        Raises TokenizerError or CheckpointError when they cannot be.
+        """
+        _ = self.tokenizer, self.model
+
+    def count_tokens(self, messages: Messages) -> int:
+        """Return how many tokens the prompt for an answer to `messages` has."""
+        return len(render_chat(self.tokenizer, messages, add_generation_prompt=True))
+
+    def stream(self, messages: Messages, **options: Unpack[SamplingOptions]) -> Stream:
+        """Return the answer to `messages`, piece by piece; the options are those of `SamplingSettings`.
+
+        Raises RequestError for messages or options that cannot be used, ContextTooLongError when the
+        messages fill the context.
+        """
+        self.load()
+        since = time.perf_counter()
+        prompt = render_chat(self.tokenizer, messages, add_generation_prompt=True)
+        return Stream(self, prompt, options, since)
+
+    def reply(self, messages: Messages, **options: Unpack[SamplingOptions]) -> Reply:
+        """Return the answer to `messages`; see `stream`."""
+        return read_all(self.stream(messages, **options))
+
+    def continue_text(self, text: str, **options: Unpack[SamplingOptions]) -> Stream:
+        """Return how a document that begins with `text` goes on, piece by piece; see `stream`."""
+        self.load()
+        since = time.perf_counter()
+        return Stream(self, [self.tokenizer.bos_id, *self.tokenizer.encode(text)], options, since)
+
+
+class Pair:
+    """Two models of one tokenizer, the Llama and the Alpaca."""
+
+    def __init__(
+        self, folder: Path | str, *, backend: BackendName = "auto", dtype: DType | None = None
+    ) -> None:
+        """Open a pair folder; each model is loaded when it is first asked.
+
+        Raises CheckpointError when the folder is no pair, or not a whole one.
+        """
+        self.folder = Path(folder)
+        self.file = read_pair_file(folder)
+        self.speakers = {
+            role: Speaker(
+                self.folder / self.file.roles[role].folder,
+                name=role,
+                fingerprint=self.file.tokenizer,
+                backend=backend,
+                dtype=dtype,
+            )
+            for role in ROLES
+        }
+
+    def __getitem__(self, model: str) -> Speaker:
+        """Return one of the two by its role.
+
+        Raises RequestError for any other name.
+        """
+        if model not in self.speakers:
+            raise RequestError(f"A pair has no model {model!r}.{suggest(model, self.speakers)}")
+        return self.speakers[model]
+
+    def stream(
+        self, messages: Messages, *, model: str = "alpaca", **options: Unpack[SamplingOptions]
+    ) -> Stream:
+        """Return the answer of one of the two, piece by piece; the joined pieces are its reply's text.
+
+        messages: a text (one user turn), or a conversation as OpenAI's messages or `Message`s.
+        model: "alpaca", made for conversation, or "llama", made for tasks.
+        options: those of `SamplingSettings`; greedy unless a temperature is given.
+
+        Raises RequestError for messages, a model or options that cannot be used, ContextTooLongError when
+        the messages fill the context.
+        """
+        return self[model].stream(messages, **options)
+
+    def reply(
+        self, messages: Messages, *, model: str = "alpaca", **options: Unpack[SamplingOptions]
+    ) -> Reply:
+        """Return the answer of one of the two; see `stream`."""
+        return read_all(self.stream(messages, model=model, **options))
+
+
+def load(folder: Path | str, *, backend: BackendName = "auto", dtype: DType | None = None) -> Pair:
+    """Return the pair in a pair folder; its models are loaded when they are first asked.
+
+    Raises CheckpointError when the folder is no pair, or not a whole one.
+    """
+    return Pair(folder, backend=backend, dtype=dtype)
+
+
+def read_all(stream: Stream) -> Reply:
+    """Return the reply of a stream, read to its end."""
+    for _ in stream:
+        pass
+    return stream.reply

@@ -1,0 +1,57 @@
+import sys
+
+import numpy as np
+import pytest
+import tiny
+
+from camelid.errors import CheckpointError, MissingExtraError, RequestError
+from camelid.generate.load import load_model
+from camelid.generate.torch_backend import TorchModel
+from camelid.model.checkpoint import save_model_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "model"
+    save_model_folder(folder, tiny.make_decoder(), tiny.make_tokenizer())
+    return folder
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_a_model_folder_becomes_the_model_that_was_saved(folder, backend):
+    model = load_model(folder, backend=backend, device="cpu")
+    np.testing.assert_array_equal(model.logits([1, 2, 3]), TorchModel(tiny.make_decoder()).logits([1, 2, 3]))
+    assert (model.vocab_size, model.context) == (tiny.VOCABULARY, tiny.CONTEXT)
+
+
+def test_half_the_precision_takes_half_the_memory(folder):
+    wide, narrow = (load_model(folder, dtype=dtype, device="cpu") for dtype in ("float32", "bfloat16"))
+    assert narrow.weight_bytes * 2 == wide.weight_bytes
+    assert narrow.cache_bytes * 2 == wide.cache_bytes
+    np.testing.assert_allclose(narrow.logits([1, 2]), wide.logits([1, 2]), atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "native"}, "'native' is not built yet"),
+        ({"backend": "tourch"}, "no backend 'tourch'. Did you mean 'torch'"),
+        ({"dtype": "bf16"}, "no dtype 'bf16'. Did you mean 'bfloat16'"),
+        ({"device": "gpu"}, "device 'gpu' cannot be used"),
+    ],
+)
+def test_what_cannot_be_chosen(folder, options, message):
+    with pytest.raises(RequestError, match=message):
+        load_model(folder, **options)
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(CheckpointError, match="is empty"):
+        load_model(tmp_path)
+
+
+def test_without_torch_the_extra_is_named(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "camelid.generate.torch_backend")
+    with pytest.raises(MissingExtraError, match=r"pip install 'camelid\[train\]'"):
+        load_model(folder)

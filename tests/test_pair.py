@@ -1,0 +1,155 @@
+"""Laws of a pair: what streams is what replies, and every way it can be asked wrongly."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import camelid
+from camelid.errors import CheckpointError, ContextTooLongError, RequestError, TokenizerError
+from camelid.pair import Pair, Speaker
+from camelid.text.records import Message
+
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Wie heißt das Lama?"},
+]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return camelid.load(tiny.make_pair(tmp_path_factory.mktemp("pairs") / "tiny"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=20), st.integers(1, 60), st.integers(0, 1000), st.sampled_from(["llama", "alpaca"]))
+def test_joined_pieces_are_the_reply_wherever_it_is_cut(pair, question, max_tokens, seed, model):
+    """Random weights write broken UTF-8 everywhere: no piece may end inside a character."""
+    options = {"model": model, "max_tokens": max_tokens, "temperature": 2.0, "seed": seed}
+    stream = pair.stream(question, **options)
+    pieces = list(stream)
+    reply = pair.reply(question, **options)
+    assert "".join(pieces) == reply.text == stream.reply.text and all(pieces)
+    speaker = pair[model]
+    prompt = camelid.text.chat.render_chat(speaker.tokenizer, question, add_generation_prompt=True)
+    token_ids = speaker.model.generate(
+        prompt, stop_ids=speaker.tokenizer.stop_ids, max_tokens=max_tokens, temperature=2.0, seed=seed
+    )
+    token_ids = list(token_ids)
+    assert reply.text == speaker.tokenizer.decode(token_ids)
+    assert (reply.prompt_tokens, reply.completion_tokens) == (len(prompt), len(token_ids))
+
+
+def test_the_roles_answer_each_for_itself(pair):
+    texts = {model: pair.reply(TALK, model=model, max_tokens=20).text for model in ("llama", "alpaca")}
+    assert texts["llama"] != texts["alpaca"] == pair.reply(TALK, max_tokens=20).text
+
+
+def test_only_the_model_that_is_asked_is_loaded(tmp_path):
+    pair = camelid.load(tiny.make_pair(tmp_path / "pair"))
+    pair.reply("Hello", model="alpaca", max_tokens=1)
+    (tmp_path / "pair" / "alpaca" / "model.safetensors").unlink()
+    (tmp_path / "pair" / "llama" / "model.safetensors").unlink()
+    assert pair.reply("Hello", model="alpaca", max_tokens=1)
+    with pytest.raises(CheckpointError, match="has no model"):
+        pair.reply("Hello", model="llama")
+
+
+def test_messages_may_be_a_text_mappings_or_messages(pair):
+    forms = ["Hello", [{"role": "user", "content": "Hello"}], [Message("user", "Hello")]]
+    assert len({pair.reply(form, max_tokens=9).text for form in forms}) == 1
+
+
+def test_why_a_reply_ended(pair, monkeypatch):
+    speaker = pair["llama"]
+    full = speaker.reply("Hello", max_tokens=500)
+    assert full.finish_reason == "length"
+    assert full.prompt_tokens + full.completion_tokens == tiny.CONTEXT
+    assert speaker.reply("Hello", max_tokens=3).finish_reason == "length"
+    prompt = camelid.text.chat.render_chat(speaker.tokenizer, "Hello", add_generation_prompt=True)
+    token_ids = list(speaker.model.generate(prompt, max_tokens=9))
+    monkeypatch.setattr(speaker.tokenizer, "stop_ids", token_ids[-1:])
+    stopped = speaker.reply("Hello", max_tokens=9)
+    assert stopped.finish_reason == "stop"
+    assert stopped.completion_tokens == token_ids.index(token_ids[-1])
+
+
+def test_a_stream_can_be_stopped_and_says_what_there_was(pair):
+    stream = pair.stream("Hello", max_tokens=50)
+    with pytest.raises(RequestError, match="whole when the stream has ended"):
+        _ = stream.reply
+    pieces = [next(stream), next(stream)]
+    reply = stream.stop()
+    assert (reply.text, reply.finish_reason) == ("".join(pieces), "cancelled")
+    assert list(stream) == [] and stream.stop() == reply
+
+
+def test_times_add_up(pair):
+    reply = pair.reply("Hello", max_tokens=9)
+    assert 0 < reply.first_token_s < reply.total_s and reply.tokens_per_s > 0
+    assert pair.reply("Hello", max_tokens=1).tokens_per_s == 0
+
+
+def test_a_text_is_continued(pair):
+    speaker = pair["llama"]
+    reply = camelid.pair.read_all(speaker.continue_text("Once upon", max_tokens=8))
+    prompt = [speaker.tokenizer.bos_id, *speaker.tokenizer.encode("Once upon")]
+    assert reply.text == speaker.tokenizer.decode(list(speaker.model.generate(prompt, max_tokens=8)))
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "error", "message"),
+    [
+        ("Hello", {"model": "lama"}, RequestError, "no model 'lama'. Did you mean 'llama'"),
+        ("Hello", {"max_tokens": 0}, RequestError, "max_tokens must be 1 or more; found 0"),
+        ([], {}, RequestError, "at least one message"),
+        ("wool " * 200, {}, ContextTooLongError, r"has \d+ tokens; the context of 96"),
+    ],
+)
+def test_requests_that_cannot_be_answered(pair, messages, options, error, message):
+    with pytest.raises(error, match=message):
+        pair.stream(messages, **options)
+
+
+def test_a_folder_that_is_no_pair(tmp_path, pair):
+    with pytest.raises(CheckpointError, match="camelid train RECIPE makes a pair"):
+        camelid.load(tmp_path)
+    with pytest.raises(CheckpointError, match="it is one model"):
+        camelid.load(pair.folder / "llama")
+
+
+def test_a_tokenizer_of_another_pair_is_refused(tmp_path):
+    folder = tiny.make_pair(tmp_path / "pair")
+    table = json.loads((folder / "alpaca" / "tokenizer_config.json").read_text())
+    table["chat_template"] += " "
+    (folder / "alpaca" / "tokenizer_config.json").write_text(json.dumps(table))
+    with pytest.raises(TokenizerError, match="not the one that its pair was raised with"):
+        camelid.load(folder).reply("Hello")
+    assert camelid.load(folder).reply("Hello", model="llama", max_tokens=1)
+
+
+def test_a_model_folder_speaks_alone(pair):
+    speaker = Speaker(pair.folder / "llama")
+    assert speaker.name == "llama"
+    assert speaker.reply(TALK, max_tokens=9).text == pair.reply(TALK, model="llama", max_tokens=9).text
+
+
+def test_importing_brings_in_nothing_heavy():
+    script = "import sys, camelid; print(sorted({'torch', 'numpy', 'tokenizers', 'rich'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_package_offers_what_it_says():
+    assert camelid.load is camelid.pair.load and camelid.Pair is Pair
+    assert (
+        {name for name in camelid.__all__ if hasattr(camelid, name)}
+        == set(camelid.__all__)
+        == set(dir(camelid))
+    )
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = camelid.lode
