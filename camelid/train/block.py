@@ -31,7 +31,8 @@ def _feed_forward(block: Block, x: Tensor) -> Tensor:
     mlp = block.mlp
     both = F.linear(x, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(x.dtype))
     gate, up = both.chunk(2, dim=-1)
-    return mlp.down_proj(F.silu(gate) * up)
+    down: Tensor = mlp.down_proj(F.silu(gate) * up)
+    return down
 
 
 def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
@@ -41,7 +42,7 @@ def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | No
     weights = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
     joined = F.linear(x, torch.cat(weights).to(x.dtype)).view(batch, time, heads + 2 * groups, width)
     joined = joined.transpose(1, 2)
-    q, k, v = joined.split((heads, groups, groups), dim=1)
+    q, k, v = torch.split(joined, (heads, groups, groups), dim=1)
     q, k = rotate(q, cos, sin), rotate(k, cos, sin)
     tiles = -(-time // TILE)
     if tiles > MAX_TILES:
@@ -49,7 +50,8 @@ def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | No
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
     else:
         mixed = _attend_by_tiles(q, k, v, mask)
-    return attention.o_proj(mixed.transpose(1, 2).reshape(batch, time, heads * width))
+    out: Tensor = attention.o_proj(mixed.transpose(1, 2).reshape(batch, time, heads * width))
+    return out
 
 
 def _attend_by_tiles(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:

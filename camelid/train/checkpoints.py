@@ -1,6 +1,6 @@
 """Checkpoints of a running stage: whole or absent, the newest few kept, the newest whole one taken up again.
 
-A checkpoint is a folder: the parameters, the optimizer's state, and what the loop needs to go on. Nothing else
+A checkpoint is a folder: the parameters, the optimizer's state, and what the loop needs to go on. No more
 is needed to compute the same bits as a run that was never cut off: batches are a function of the step.
 """
 

@@ -28,8 +28,8 @@ def measure_bits_per_byte(
 ) -> dict[str, float]:
     """Return bits per byte of what a model should say, by language: documents, and the assistant's words.
 
-    Bits per byte, unlike the loss, compare across tokenizers. The same records are taken every time. Gradients
-    are not switched off but dropped: so the layers run in the form that is compiled already.
+    Bits per byte, unlike the loss, compare across tokenizers. The same records are taken every time.
+    Gradients are not switched off but dropped: so the layers run in the form that is compiled already.
     """
     nats: dict[str, float] = defaultdict(float)
     sizes: dict[str, int] = defaultdict(int)
@@ -42,7 +42,7 @@ def measure_bits_per_byte(
     )
     for batch, lang, num_bytes in batches:
         inputs = place_rows(batch, slice(None), plan.device)
-        hidden = decoder.hidden(**inputs).flatten(0, 1).detach()
+        hidden = decoder.hidden(*inputs).flatten(0, 1).detach()
         targets = torch.from_numpy(batch.targets).long().to(plan.device).view(-1)
         nats[lang] += float(cross_entropy(hidden, decoder.head_weight.detach(), targets))
         sizes[lang] += num_bytes

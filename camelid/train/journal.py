@@ -22,7 +22,7 @@ class Journal:
         self._path = folder / NAME
         kept = [line for line in _lines(self._path) if json.loads(line)["step"] <= step]
         write_text(self._path, "".join(line + "\n" for line in kept))
-        self._file = open(self._path, "a", encoding="utf-8")
+        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self._board = _open_board(folder / "tensorboard", step)
 
     def write(self, step: int, **values: Any) -> None:

@@ -87,7 +87,7 @@ class Loop:
     def run(self) -> LoopState:
         """Train until the budget is spent and return where that ended; the decoder holds the result.
 
-        Raises KeyboardInterrupt after a checkpoint when the user stops the run, RunError when it cannot go on.
+        Raises KeyboardInterrupt, after a checkpoint, when the user stops it; RunError when it cannot go on.
         """
         state = self._state
         saved_s = saved_run_s = time.perf_counter()
@@ -133,8 +133,9 @@ class Loop:
         available = self._batches.total_steps_available
         if available is not None and available < total:
             raise RecipeError(
-                f"{self._stage} asks for {total} steps of {tokens_per_step} tokens, but its sources give "
-                f"{available} before each has had its max_epochs. Ask for fewer, raise max_epochs, or add text."
+                f"{self._stage} asks for {total} steps of {tokens_per_step} tokens, but its sources "
+                f"give {available} before each has had its max_epochs. Ask for fewer, raise max_epochs, "
+                "or add text."
             )
         return _Schedule(total - round(settings.cooldown * total), total)
 
@@ -236,7 +237,7 @@ class Loop:
 
 @contextmanager
 def _stop_flag() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and a polite kill into a flag that the loop reads between steps; a second one stops at once."""
+    """Turn Ctrl-C and a polite kill into a flag that is read between steps; a second one stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return

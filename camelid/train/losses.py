@@ -1,4 +1,4 @@
-"""Losses over hidden states: cross-entropy and distillation, in chunks, so that no (B·T, V) tensor ever exists.
+"""Losses over hidden states: cross-entropy and distillation, in chunks: no (B·T, V) tensor ever exists.
 
 The head is a part of the loss here: logits are made, used and dropped chunk by chunk, and their gradient is
 taken at once, in the forward pass. What remains for the backward pass is one product with a number.
@@ -38,7 +38,7 @@ def distillation(
 ) -> tuple[Tensor, Tensor]:
     """Return the summed loss of a student and, detached, the summed cross-entropy within it, both in nats.
 
-    The loss is (1 − alpha) · CE + alpha · temperature² · KL(teacher ‖ student), both at `temperature` in the KL.
+    The loss is (1 − alpha) · CE + alpha · temperature² · KL(teacher ‖ student), the KL at `temperature`.
 
     hidden: (N, D); teacher_hidden: (N, D'), each with its head. alpha: 0 to 1; 0 never asks the teacher.
 

@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator
-
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ class Material:
         return found
 
     def sample_texts(self, sample_bytes: int) -> Iterator[str]:
-        """Yield training texts for a tokenizer: of each source its share of sample_bytes, as the mix has it."""
+        """Yield training texts for a tokenizer: of each source its share of sample_bytes in the mix."""
         mix = self._upbringing.llama.pretrain.mix or {source.name: source.weight for source in self._sources}
         total = sum(mix.values())
         for number, (name, weight) in enumerate(sorted(mix.items())):
@@ -115,21 +114,18 @@ class Material:
             names = None
         if names is None:
             names = [name for name, records in getattr(self.corpus, side).items() if records]
-        found = {
-            name: ensure_shard(
-                self._folder,
-                f"{name}.{side}",
-                lambda name=name: getattr(self.corpus, side)[name],
-                tokenizer,
-                inputs=self.identity,
-            )
-            for name in names
-        }
+        found = {name: self._ensure_shard(tokenizer, side, name) for name in names}
         write_json(index, {"identity": identity, "sources": names})
         return found
 
+    def _ensure_shard(self, tokenizer: Tokenizer, side: str, name: str) -> TokenShard:
+        def records() -> list[Record]:
+            return getattr(self.corpus, side)[name]  # type: ignore[no-any-return]
+
+        return ensure_shard(self._folder, f"{name}.{side}", records, tokenizer, inputs=self.identity)
+
     def _keep_held_out(self) -> None:
-        """Write held_out.jsonl into the pair folder: up to HELD_OUT_KEPT records of each task and language."""
+        """Write the pair folder's held_out.jsonl: up to HELD_OUT_KEPT records of each task and language."""
         counts: dict[tuple[str, str], int] = {}
         with open_atomic(self._upbringing.folder / "held_out.jsonl") as file:
             for name, records in self.corpus.held_out.items():

@@ -1,4 +1,4 @@
-"""The optimizers of a decoder: Muon for the matrices of its layers, AdamW for everything else; or AdamW for all.
+"""The optimizers of a decoder: Muon for its layers' matrices, AdamW for everything else; or AdamW for all.
 
 One learning rate serves both: Muon's updates are scaled to the size that AdamW's have.
 
@@ -49,7 +49,7 @@ class Muon(torch.optim.Optimizer):
 
     def _move(self, weights: list[Tensor], lr: float, weight_decay: float) -> None:
         momenta = [self._momentum(weight) for weight in weights]
-        gradients = [weight.grad for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         torch._foreach_lerp_(momenta, gradients, 1 - _MOMENTUM)
         ahead = torch._foreach_lerp(gradients, momenta, _MOMENTUM)  # Nesterov's look ahead
         updates = orthogonalise(torch.stack(ahead).to(self._dtype))
@@ -59,10 +59,8 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_add_(weights, list(updates.to(weights[0].dtype)), alpha=scale)
 
     def _momentum(self, weight: Tensor) -> Tensor:
-        state = self.state[weight]
-        if "momentum" not in state:
-            state["momentum"] = torch.zeros_like(weight)
-        return state["momentum"]  # type: ignore[no-any-return]
+        momentum: Tensor = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+        return momentum
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -141,5 +139,5 @@ class Optimizer:
                     part.state[weight] = state
         if by_name:
             raise CheckpointError(
-                f"The optimizer's state has {next(iter(by_name))}, which the model lacks. Start the stage anew."
+                f"The optimizer's state has {next(iter(by_name))}, which the model lacks. Start anew."
             )

@@ -77,7 +77,7 @@ def can_compile(device: str) -> bool:
 
 
 def _matmul_rate(config: DecoderConfig, dtype: torch.dtype, device: str) -> float:
-    """Return floating-point operations per second of the feed-forward's product, the best of a short while."""
+    """Return the operations per second of the feed-forward's product, the best of a short while."""
     rows = 2048
     x = torch.randn(rows, config.hidden_size, device=device).to(dtype)
     w = torch.randn(config.hidden_size, config.intermediate_size, device=device).to(dtype)

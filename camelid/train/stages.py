@@ -62,7 +62,7 @@ def raise_pair(upbringing: Upbringing, *, progress: Progress, until: str = "") -
 
     until: the last stage to run, one of STAGES; "" runs all.
 
-    Raises RecipeError, DataError, TokenizerError, CheckpointError or RunError; KeyboardInterrupt after saving.
+    Raises CamelidError when the recipe cannot be followed; KeyboardInterrupt after a checkpoint.
     """
     last = until or STAGES[-1]
     if last not in STAGES:
@@ -170,12 +170,12 @@ class Nursery:
         for part in batches.report():
             if part["left_out"]:
                 self._progress.note(
-                    f"{part['name']}: {part['left_out']:,} of {part['records']:,} conversations are longer than "
-                    f"the context of {self._up.context} and are left out"
+                    f"{part['name']}: {part['left_out']:,} of {part['records']:,} conversations are longer "
+                    f"than the context of {self._up.context} and are left out"
                 )
         held_out = self._material.held_out(tokenizer)
 
-        def evaluate(decoder: Decoder, plan: Plan, share: int = 1) -> dict[str, float]:
+        def evaluate(decoder: Decoder, plan: Plan) -> dict[str, float]:
             return measure_bits_per_byte(decoder, held_out, plan, context=self._up.context)
 
         loop = Loop(

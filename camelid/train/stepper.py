@@ -83,12 +83,12 @@ class Stepper:
         """Add the gradient of some rows; return their summed cross-entropy."""
         inputs = place_rows(batch, rows, self.plan.device)
         targets = _tensor(batch.targets[rows], self.plan.device).view(-1)
-        hidden = self.decoder.hidden(**inputs).flatten(0, 1)
+        hidden = self.decoder.hidden(*inputs).flatten(0, 1)
         if self.teacher is None:
             loss = plain = losses.cross_entropy(hidden, self.decoder.head_weight, targets)
         else:
             with torch.no_grad():
-                teacher_hidden = self.teacher.decoder.hidden(**inputs).flatten(0, 1)
+                teacher_hidden = self.teacher.decoder.hidden(*inputs).flatten(0, 1)
             loss, plain = losses.distillation(
                 hidden,
                 self.decoder.head_weight,
@@ -116,13 +116,13 @@ def prepare(decoder: Decoder, plan: Plan) -> None:
     losses.run_distillation_step = _compile(losses.distillation_step)
 
 
-def place_rows(batch: Batch, rows: slice, device: str) -> dict[str, Tensor]:
-    """Return some rows of a batch as `Decoder.hidden` takes them."""
-    return {
-        "token_ids": _tensor(batch.token_ids[rows], device),
-        "positions": _tensor(batch.positions[rows], device),
-        "segments": _tensor(batch.segments[rows], device),
-    }
+def place_rows(batch: Batch, rows: slice, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return token_ids, positions and segments of some rows, as `Decoder.hidden` takes them."""
+    return (
+        _tensor(batch.token_ids[rows], device),
+        _tensor(batch.positions[rows], device),
+        _tensor(batch.segments[rows], device),
+    )
 
 
 def _compile(function: Any) -> Any:

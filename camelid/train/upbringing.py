@@ -83,8 +83,8 @@ class Upbringing:
             raise RecipeError(f"context must be at least 8; found {self.context}.")
         if not 1 <= self.alpaca.depth <= self.llama.depth:
             raise RecipeError(
-                "The Alpaca keeps some of the Llama's layers: alpaca.depth must lie between 1 and llama.depth; "
-                f"found {self.alpaca.depth} and {self.llama.depth}."
+                "The Alpaca keeps some of the Llama's layers: alpaca.depth must lie between 1 and "
+                f"llama.depth; found {self.alpaca.depth} and {self.llama.depth}."
             )
         for where, stage in self.stages().items():
             stage.batch_rows(self.context)
@@ -125,7 +125,8 @@ class Upbringing:
         for name in stage.mix:
             if name not in names:
                 raise RecipeError(
-                    f"The mix of {where} names the source {name!r}, which the recipe lacks.{suggest(name, names)}"
+                    f"The mix of {where} names the source {name!r}, which the recipe lacks."
+                    f"{suggest(name, names)}"
                 )
 
 
