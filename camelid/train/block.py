@@ -42,7 +42,7 @@ def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | No
     weights = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
     joined = F.linear(x, torch.cat(weights).to(x.dtype)).view(batch, time, heads + 2 * groups, width)
     joined = joined.transpose(1, 2)
-    q, k, v = torch.split(joined, (heads, groups, groups), dim=1)
+    q, k, v = torch.split(joined, [heads, groups, groups], dim=1)
     q, k = rotate(q, cos, sin), rotate(k, cos, sin)
     tiles = -(-time // TILE)
     if tiles > MAX_TILES:

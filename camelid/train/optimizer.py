@@ -69,7 +69,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     Source: Jordan et al. 2024, Muon, Newton–Schulz iteration of degree 5.
     """
     a, b, c = _QUINTIC
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.transpose(1, 2)
