@@ -165,7 +165,7 @@ def shape_from_depth(
         raise RecipeError(f"depth must be at least 1; found {depth}.")
     width = hidden_size or _round_up(width_per_layer * depth, 2 * HEAD_WIDTH)
     head_dim = HEAD_WIDTH if width % HEAD_WIDTH == 0 else math.gcd(width, HEAD_WIDTH)
-    num_heads = width // head_dim
+    num_heads = fields.get("num_attention_heads") or width // head_dim
     shape = {
         "hidden_size": width,
         "intermediate_size": _round_up(math.ceil(width * 8 / 3), 64),

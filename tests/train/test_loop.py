@@ -184,7 +184,7 @@ def test_rows_at_a_time_make_no_difference(text):
 
 def test_packed_records_teach_what_records_alone_teach(text):
     """The loss of a packed batch is the sum of its records' losses, each in a row of its own."""
-    tokenizer, shard, records = text
+    tokenizer, _, records = text
     decoder = _decoder(text)
     with torch.no_grad():
         for weight in decoder.parameters():
