@@ -148,6 +148,7 @@ class Speaker:
         Raises TokenizerError when it is missing, broken, or belongs to another model.
         """
         tokenizer = Tokenizer.load(self.folder)
+        tokenizer.decoder()  # makes its tables
         check_tokenizer_fits(tokenizer, self.config.vocab_size)
         if self._fingerprint not in ("", tokenizer.fingerprint):
             raise TokenizerError(
@@ -164,7 +165,9 @@ class Speaker:
         """
         with self._loading:
             if self._model is None:
-                self._model = load_model(self.folder, backend=self._backend, dtype=self._dtype)
+                model = load_model(self.folder, backend=self._backend, dtype=self._dtype)
+                next(model.generate([0] * min(8, model.context - 1)))  # libraries are slow the first time
+                self._model = model
             return self._model
 
     def load(self) -> None:

@@ -14,6 +14,8 @@ class Backend(Protocol):
     """A loaded model, whatever computes it. Every backend documents the same promises as `TorchModel`."""
 
     config: DecoderConfig
+    dtype: str  # what it computes in, such as "float32"
+    device: str  # where, such as "cpu"
 
     @property
     def vocab_size(self) -> int:

@@ -32,6 +32,8 @@ class TorchModel:
         consume: take them away from the decoder, which is of no use afterwards; saves memory.
         """
         self.config: DecoderConfig = decoder.config
+        self.dtype = str(decoder.compute_dtype).removeprefix("torch.")
+        self.device = str(device)
         self._packed = PackedDecoder(decoder, device=torch.device(device), consume=consume)
 
     @property

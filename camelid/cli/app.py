@@ -1,0 +1,87 @@
+"""The verbs and what `camelid --help` says of them. What a verb does stands in the module of its name."""
+
+from typing import Annotated, Any
+
+import typer
+
+from camelid.cli import chat, generate, info, samples, show, training
+
+# typer's own base of all wrong usage; where the class lives differs from version to version.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+_EXAMPLES = {
+    "train": ("camelid train recipes/quick.toml", "camelid train my/recipe.toml --out pairs/mine --seed 7"),
+    "chat": (
+        "camelid chat pairs/demo",
+        "camelid chat pairs/demo --model llama --temperature 0.8",
+        "echo 'When do you open?' | camelid chat pairs/demo",
+    ),
+    "generate": (
+        "camelid generate pairs/demo 'Translate into German: The llama sleeps.' --model llama",
+        "camelid generate pairs/demo 'Once upon a time' --continue --temperature 0.8 --seed 1",
+    ),
+    "samples": (
+        "camelid samples pairs/demo",
+        "camelid samples pairs/demo --task translation --lang de --count 5",
+    ),
+    "info": ("camelid info pairs/demo", "camelid info pairs/demo/llama --no-measure --json"),
+    "show": (
+        "camelid show reviews.csv",
+        "camelid show recipes/quick.toml --source world --limit 10",
+        "camelid show talks.jsonl --tokenizer pairs/demo --plain",
+    ),
+    "tokenizer": ("camelid tokenizer recipes/quick.toml",),
+    "pretrain": ("camelid pretrain recipes/quick.toml",),
+    "distill": ("camelid distill recipes/quick.toml",),
+    "finetune": ("camelid finetune recipes/quick.toml --role llama",),
+}
+_STAGE_PANEL = "One stage of train, and whatever it needs before it"
+
+app = typer.Typer(
+    name="camelid",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Errors are one line; with `--debug`, anywhere in a command, a traceback too.",
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import camelid
+
+        print(f"camelid {camelid.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Raise a pair of language models from your text: a deep Llama and a quick Alpaca."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _register(name: str, function: Any, panel: str | None = None) -> None:
+    examples = "\n\n".join(f"`{line}`" for line in _EXAMPLES[name])
+    word = "Example" if len(_EXAMPLES[name]) == 1 else "Examples"
+    app.command(name, epilog=f"{word}:\n\n{examples}", rich_help_panel=panel)(function)
+
+
+_register("train", training.train)
+_register("chat", chat.chat)
+_register("generate", generate.generate)
+_register("samples", samples.samples)
+_register("info", info.info)
+_register("show", show.show)
+for _name in ("tokenizer", "pretrain", "distill", "finetune"):
+    _register(_name, getattr(training, _name), _STAGE_PANEL)
+
+
+def command() -> Any:
+    """Return the whole command line as one object that can be called."""
+    return typer.main.get_command(app)

@@ -1,0 +1,53 @@
+"""camelid chat: a conversation with either model of a pair, or with one model."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from camelid.cli.options import (
+    Folder,
+    MaxTokens,
+    MinP,
+    Model,
+    Penalty,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    choose_speaker,
+    open_speakers,
+    sampling_options,
+)
+
+
+def chat(
+    folder: Folder,
+    model: Model = "",
+    system: Annotated[
+        str, typer.Option("--system", "-s", help="What the model is told before the conversation.")
+    ] = "",
+    max_tokens: MaxTokens = 256,
+    temperature: Temperature = 0.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    min_p: MinP = 0.0,
+    repetition_penalty: Penalty = 1.0,
+    seed: Seed = None,
+) -> None:
+    """Talk with a pair, or with one model.
+
+    Answers appear as they come, and what was said before is remembered. Ctrl-C stops an answer, Ctrl-D
+    leaves, /help lists the commands. Lines from a pipe are turns too.
+    """
+    options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
+    from camelid.cli.conversation import Conversation
+    from camelid.cli.turns import read_turns
+
+    speakers = open_speakers(folder)
+    speaker = choose_speaker(speakers, model, "alpaca")
+    conversation = Conversation(speakers, speaker, options, system=system, interactive=sys.stdin.isatty())
+    conversation.greet(str(folder))
+    for line in read_turns():
+        if not conversation.take(line):
+            break

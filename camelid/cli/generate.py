@@ -1,0 +1,76 @@
+"""camelid generate: one prompt, one answer."""
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from camelid.cli.options import (
+    Folder,
+    MaxTokens,
+    MinP,
+    Model,
+    Penalty,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    choose_speaker,
+    open_speakers,
+    sampling_options,
+)
+
+if TYPE_CHECKING:
+    from camelid.pair import Reply
+
+
+def generate(
+    folder: Folder,
+    prompt: Annotated[str, typer.Argument(help="What to answer; - reads it from standard input.")],
+    model: Model = "",
+    continue_: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on from the prompt as running text.")
+    ] = False,
+    max_tokens: MaxTokens = 256,
+    temperature: Temperature = 0.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    min_p: MinP = 0.0,
+    repetition_penalty: Penalty = 1.0,
+    seed: Seed = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer and its figures as JSON, when it is whole.")
+    ] = False,
+) -> None:
+    """Answer one prompt.
+
+    Of a pair the Alpaca answers, and the Llama goes on with a text, unless --model says otherwise. A model
+    without a chat template can only --continue.
+    """
+    options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
+    from camelid.cli.screen import open_console, printable, write
+    from camelid.pair import read_all
+
+    text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
+    speaker = choose_speaker(open_speakers(folder), model, "llama" if continue_ else "alpaca")
+    continue_ = continue_ or speaker.tokenizer.template is None
+    stream = speaker.continue_text(text, **options) if continue_ else speaker.stream(text, **options)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(read_all(stream)), ensure_ascii=False, indent=2))
+        return
+    if continue_ and sys.stdout.isatty():
+        open_console().print(printable(text), style="dim", end="", soft_wrap=True, markup=False)
+    for piece in stream:
+        write(piece)
+    write("\n")
+    _tell_cut(stream.reply, max_tokens)
+
+
+def _tell_cut(reply: "Reply", max_tokens: int) -> None:
+    """Say on standard error that a reply did not come to its own end."""
+    if reply.finish_reason != "length":
+        return
+    why = f"--max-tokens {max_tokens}" if reply.completion_tokens == max_tokens else "the end of the context"
+    print(f"camelid: the answer was cut at {why}.", file=sys.stderr)

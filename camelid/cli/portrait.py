@@ -1,0 +1,87 @@
+"""What there is to say of a model: read from its folder and its pair's file, and measured."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from camelid.cli.measure import Measured, measure_apart
+from camelid.model.config import DecoderConfig
+from camelid.model.folder import read_config
+from camelid.model.pairfile import ROLES, PairFile, RoleFile, read_pair_file
+from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One model.
+
+    disk_bytes: of all files in its folder. dtype: what its weights are stored in.
+    raised: how it was, where a pair says it. measured: None when that was not wanted.
+    """
+
+    folder: Path
+    config: DecoderConfig
+    disk_bytes: int
+    dtype: str
+    tokenizer: str
+    raised: RoleFile | None
+    measured: Measured | None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Return what weights and the cache of a full context take together, if measured."""
+        return self.measured.weight_bytes + self.measured.cache_bytes if self.measured else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the portrait as plain values; what was not measured or is not known is null."""
+        shape = dataclasses.asdict(self.config)
+        shape.pop("extra")
+        return {
+            "folder": str(self.folder),
+            "parameters": self.config.num_parameters,
+            "layers": self.config.num_hidden_layers,
+            "width": self.config.hidden_size,
+            "disk_bytes": self.disk_bytes,
+            "dtype": self.dtype,
+            "tokenizer": self.tokenizer,
+            "config": shape,
+            "raised": dataclasses.asdict(self.raised) if self.raised else None,
+            "measured": dataclasses.asdict(self.measured) if self.measured else None,
+        }
+
+
+def portray(folder: Path, *, measure: bool, raised: RoleFile | None = None, name: str = "") -> Portrait:
+    """Return the portrait of a model folder.
+
+    Raises CheckpointError or TokenizerError when the folder is no whole model.
+    """
+    config = read_config(folder)
+    tokenizer = Tokenizer.load(folder)
+    check_tokenizer_fits(tokenizer, config.vocab_size)
+    table = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    dtype = str(table.get("dtype") or table.get("torch_dtype") or "unknown")
+    disk_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    measured = _measure(folder, name or folder.name) if measure else None
+    return Portrait(folder, config, disk_bytes, dtype, tokenizer.fingerprint, raised, measured)
+
+
+def portray_pair(folder: Path, *, measure: bool) -> tuple[PairFile, dict[str, Portrait]]:
+    """Return what pair.json says, and the portraits of the two, measured one after the other.
+
+    Raises CheckpointError or TokenizerError when the folder is no whole pair.
+    """
+    pair_file = read_pair_file(folder)
+    portraits = {}
+    for role in ROLES:
+        raised = pair_file.roles[role]
+        portraits[role] = portray(folder / raised.folder, measure=measure, raised=raised, name=role)
+    return pair_file, portraits
+
+
+def _measure(folder: Path, name: str) -> Measured:
+    with Console(stderr=True).status(f"measuring the {name} …"):
+        return measure_apart(folder)
