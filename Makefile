@@ -30,10 +30,10 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/quick.py pairs/demo
-	$(BIN)/python benchmarks/numbers.py
+	$(BIN)/python benchmarks/docs.py
 
 docs: $(INSTALLED)
-	$(BIN)/python benchmarks/numbers.py
+	$(BIN)/python benchmarks/docs.py
 
 # A second run does nothing unless pyproject.toml has changed.
 $(INSTALLED): pyproject.toml
