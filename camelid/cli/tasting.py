@@ -78,8 +78,13 @@ def choose_samples(samples: list[Sample], *, task: str, lang: str, count: int) -
     Raises DataError for a task or language that is not among them.
     """
     code = language_code(lang) if lang else ""
-    _check_known("task", task, {sample.task for sample in samples})
-    _check_known("language", code, {sample.lang for sample in samples})
+    tasks, languages = {sample.task for sample in samples}, {sample.lang for sample in samples}
+    if task and task not in tasks:
+        raise DataError(f"No held-out record has the task {task!r}.{suggest(task, tasks - {''})}")
+    if code and code not in languages:
+        *some, last = sorted(LANGUAGE_NAMES.get(known, "an unknown language") for known in languages)
+        listed = f"{', '.join(some)} and {last}" if some else last
+        raise DataError(f"No held-out record is in {LANGUAGE_NAMES.get(code, code)}; they are in {listed}.")
     wanted = [sample for sample in samples if task in ("", sample.task) and code in ("", sample.lang)]
     if not wanted:
         raise DataError(f"No held-out record of the task {task!r} is in {LANGUAGE_NAMES.get(code, code)}.")
@@ -173,8 +178,3 @@ def _cut_gold(sample: Sample) -> str:
     if not sample.text or len(sample.gold) <= _GOLD_CHARS:
         return sample.gold
     return sample.gold[:_GOLD_CHARS].rsplit(maxsplit=1)[0] + " …"
-
-
-def _check_known(what: str, wanted: str, known: set[str]) -> None:
-    if wanted and wanted not in known:
-        raise DataError(f"No held-out record has the {what} {wanted!r}.{suggest(wanted, known - {''})}")
