@@ -40,9 +40,9 @@ _STAGE_PANEL = "One stage of train, and whatever it needs before it"
 app = typer.Typer(
     name="camelid",
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Errors are one line; with `--debug`, anywhere in a command, a traceback too.",
+    epilog="Errors are one line; with --debug, anywhere in a command, a traceback too.",
 )
 
 
@@ -67,9 +67,10 @@ def start(
 
 
 def _register(name: str, function: Any, panel: str | None = None) -> None:
-    examples = "\n\n".join(f"`{line}`" for line in _EXAMPLES[name])
+    examples = "\n\n".join(_EXAMPLES[name])
     word = "Example" if len(_EXAMPLES[name]) == 1 else "Examples"
-    app.command(name, epilog=f"{word}:\n\n{examples}", rich_help_panel=panel)(function)
+    said = "\n\n".join(" ".join(part.split()) for part in function.__doc__.split("\n\n"))
+    app.command(name, help=said, epilog=f"{word}:\n\n{examples}", rich_help_panel=panel)(function)
 
 
 _register("train", training.train)
