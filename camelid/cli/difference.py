@@ -58,7 +58,9 @@ def draw_model(portrait: Portrait) -> Table:
     table = Table(title=str(portrait.folder), title_justify="left", box=box.SIMPLE, show_header=False)
     for label, value in _shape(config):
         table.add_row(label, value)
-    table.add_row("weights on disk", f"{say_bytes(portrait.disk_bytes)}, {portrait.dtype}")
+    table.add_row("tokenizer", portrait.tokenizer or "none here")
+    table.add_row("chat template", portrait.template or "none: it only goes on with a text")
+    table.add_row("size on disk", f"{say_bytes(portrait.disk_bytes)}, weights in {portrait.dtype}")
     if portrait.measured:
         table.add_row("memory for weights", say_bytes(portrait.measured.weight_bytes))
         table.add_row("memory for a full context", say_bytes(portrait.measured.cache_bytes))

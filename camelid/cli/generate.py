@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def generate(
     folder: Folder,
-    prompt: Annotated[str, typer.Argument(help="What to answer; - reads it from standard input.")],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="What to answer; - reads it from standard input.")
+    ],
     model: Model = "",
     continue_: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on from the prompt as running text.")

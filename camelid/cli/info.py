@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from camelid.cli.options import Folder
+from camelid.cli.options import Folder, find_model
 
 
 def info(
@@ -23,8 +23,9 @@ def info(
     from camelid.cli.screen import open_console
 
     console = open_console()
-    if (folder / "config.json").is_file():
-        portrait = portray(folder, measure=measure)
+    model = find_model(folder)
+    if model is not None:
+        portrait = portray(model, measure=measure)
         if as_json:
             print(json.dumps(portrait.to_dict(), ensure_ascii=False, indent=2))
             return

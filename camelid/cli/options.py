@@ -69,10 +69,17 @@ def open_speakers(folder: Path) -> "dict[str, Speaker]":
     """
     from camelid.pair import Pair, Speaker
 
-    if (folder / "config.json").is_file():
-        speaker = Speaker(folder)
-        return {speaker.name: speaker}
-    return Pair(folder).speakers
+    model = find_model(folder)
+    if model is None:
+        return Pair(folder).speakers
+    speaker = Speaker(model, name=folder.resolve().name)
+    return {speaker.name: speaker}
+
+
+def find_model(folder: Path) -> Path | None:
+    """Return the model folder that a folder is, or that a training stage made in it; None without one."""
+    places = (folder, folder / "model")
+    return next((place for place in places if (place / "config.json").is_file()), None)
 
 
 def choose_speaker(speakers: "dict[str, Speaker]", name: str, default: str) -> "Speaker":

@@ -20,6 +20,7 @@ class Portrait:
     """One model.
 
     disk_bytes: of all files in its folder. dtype: what its weights are stored in.
+    tokenizer: its fingerprint; "" when the folder has none. template: whose chat template it has.
     raised: how it was, where a pair says it. measured: None when that was not wanted.
     """
 
@@ -28,6 +29,7 @@ class Portrait:
     disk_bytes: int
     dtype: str
     tokenizer: str
+    template: str
     raised: RoleFile | None
     measured: Measured | None
 
@@ -47,7 +49,8 @@ class Portrait:
             "width": self.config.hidden_size,
             "disk_bytes": self.disk_bytes,
             "dtype": self.dtype,
-            "tokenizer": self.tokenizer,
+            "tokenizer": self.tokenizer or None,
+            "chat_template": self.template or None,
             "config": shape,
             "raised": dataclasses.asdict(self.raised) if self.raised else None,
             "measured": dataclasses.asdict(self.measured) if self.measured else None,
@@ -60,13 +63,12 @@ def portray(folder: Path, *, measure: bool, raised: RoleFile | None = None, name
     Raises CheckpointError or TokenizerError when the folder is no whole model.
     """
     config = read_config(folder)
-    tokenizer = Tokenizer.load(folder)
-    check_tokenizer_fits(tokenizer, config.vocab_size)
+    fingerprint, template = _read_tokenizer(folder, config)
     table = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     dtype = str(table.get("dtype") or table.get("torch_dtype") or "unknown")
     disk_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     measured = _measure(folder, name or folder.name) if measure else None
-    return Portrait(folder, config, disk_bytes, dtype, tokenizer.fingerprint, raised, measured)
+    return Portrait(folder, config, disk_bytes, dtype, fingerprint, template, raised, measured)
 
 
 def portray_pair(folder: Path, *, measure: bool) -> tuple[PairFile, dict[str, Portrait]]:
@@ -80,6 +82,17 @@ def portray_pair(folder: Path, *, measure: bool) -> tuple[PairFile, dict[str, Po
         raised = pair_file.roles[role]
         portraits[role] = portray(folder / raised.folder, measure=measure, raised=raised, name=role)
     return pair_file, portraits
+
+
+def _read_tokenizer(folder: Path, config: DecoderConfig) -> tuple[str, str]:
+    """Return the fingerprint of a tokenizer and whose chat template it has; "" for what is not there."""
+    if not (folder / "tokenizer.json").is_file():
+        return "", ""
+    tokenizer = Tokenizer.load(folder)
+    check_tokenizer_fits(tokenizer, config.vocab_size)
+    if tokenizer.template is None:
+        return tokenizer.fingerprint, ""
+    return tokenizer.fingerprint, "camelid's" if tokenizer.template.is_ours else "its own"
 
 
 def _measure(folder: Path, name: str) -> Measured:

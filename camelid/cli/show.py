@@ -8,7 +8,7 @@ import typer
 
 def show(
     data: Annotated[
-        Path, typer.Argument(help="A data file, a folder of them, or a recipe (.toml).", show_default=False)
+        Path, typer.Argument(metavar="DATA", help="A data file, a folder of them, or a recipe (.toml).")
     ],
     source: Annotated[
         str, typer.Option("--source", help="Of a recipe: this source only.", show_default=False)

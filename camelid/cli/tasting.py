@@ -21,6 +21,7 @@ from camelid.text.turns import as_messages
 HELD_OUT = "held_out.jsonl"
 _BEGINNING_CHARS = 60  # the model goes on with a document after whole sentences of at least so many
 _GOLD_CHARS = 400  # of how a document goes on really
+_PROMPT_CHARS = 1200  # shown of a long turn; the model reads all of it
 _STYLES = {"llama": "magenta", "alpaca": "cyan"}
 
 
@@ -107,7 +108,7 @@ def show_sample(console: Console, pair: Pair, sample: Sample, max_tokens: int) -
     table.add_column(width=9)
     table.add_column(width=width - 11, overflow="fold")
     for label, text in _prompt(sample):
-        table.add_row(Text(label, "dim"), printable_text(text))
+        table.add_row(Text(label, "dim"), printable_text(_leave_out_middle(text)))
     table.add_row(Text("gold", "green"), printable_text(_cut_gold(sample)))
     exact = {}
     for role, speaker in pair.speakers.items():
@@ -178,3 +179,11 @@ def _cut_gold(sample: Sample) -> str:
     if not sample.text or len(sample.gold) <= _GOLD_CHARS:
         return sample.gold
     return sample.gold[:_GOLD_CHARS].rsplit(maxsplit=1)[0] + " …"
+
+
+def _leave_out_middle(text: str) -> str:
+    """Return a turn as it is shown: of a long one the beginning and the end, and how much is between."""
+    if len(text) <= _PROMPT_CHARS:
+        return text
+    part = _PROMPT_CHARS // 2
+    return f"{text[:part]} … ({len(text) - 2 * part:,} characters not shown) … {text[-part:]}"

@@ -99,6 +99,19 @@ def test_a_model_alone(camelid, folder):
     assert table["layers"] == 2 and table["dtype"] == "float32" and table["measured"] is None
 
 
+def test_what_a_stage_made_is_a_model_too(camelid, folder, tmp_path):
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "model").symlink_to(folder / "llama")
+    assert "layers 2" in rows(camelid("info", tmp_path / "stage", "--no-measure").out)
+    assert camelid("generate", tmp_path / "stage", "Hello", "--max-tokens", 1).status == 0
+
+
+def test_a_model_without_a_tokenizer_has_a_shape_all_the_same(camelid, folder, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((folder / "llama" / name).read_bytes())
+    assert "tokenizer none here" in rows(camelid("info", tmp_path, "--no-measure").out)
+
+
 def test_what_does_not_hold_is_not_said(portraits):
     llama, alpaca = portraits["llama"], portraits["alpaca"]
     said = say_difference(alpaca, llama)

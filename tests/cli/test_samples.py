@@ -84,6 +84,13 @@ def test_a_prompt_that_does_not_fit_is_said_not_to(folder, capsys):
     assert capsys.readouterr().out.count("(this prompt does not fit in the context of 96 tokens)") == 2
 
 
+def test_the_middle_of_a_long_turn_is_left_out_and_counted(folder, capsys):
+    sample = Sample("chat", "en", "Yes.", turns=(Message("user", "a" * 1000 + "b" * 1000),))
+    show_sample(tasting.Console(width=100), load(folder), sample, 6)
+    shown = capsys.readouterr().out
+    assert (shown.count("a") - 600 < 20) and "(800 characters not shown)" in " ".join(shown.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
