@@ -39,18 +39,19 @@ class Data:
         return read_records(source, data_root=root, seed=seed, reading=reading)
 
 
-def open_data(path: Path, name: str, *, skip_bad: bool) -> Data:
+def open_data(path: Path, name: str, data_root: Path | None, *, skip_bad: bool) -> Data:
     """Return what a data file, a folder or a recipe holds; of a recipe the source `name` alone, if given.
+
+    data_root: where a recipe's paths begin, if not where it says.
 
     Raises RecipeError when the recipe cannot be followed, or lacks the source.
     """
     if path.suffix != ".toml":
-        if name:
-            raise RecipeError(
-                f"--source chooses among the sources of a recipe; {path} is none. Leave it out."
-            )
+        for option, given in (("--source", name), ("--data-root", data_root)):
+            if given:
+                raise RecipeError(f"{option} belongs to a recipe; {path} is none. Leave it out.")
         return Data((Source(path.stem, path=str(path), skip_bad=skip_bad),))
-    recipe = read_upbringing(path)
+    recipe = read_upbringing(path, data_root=data_root and str(data_root))
     names = [source.name for source in recipe.source]
     if name and name not in names:
         raise RecipeError(f"{path} has no source {name!r}.{suggest(name, names)}")

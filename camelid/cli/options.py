@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(metavar="PAIR|MODEL", help="A pair folder, or one model's.")]
 PairFolder = Annotated[Path, typer.Argument(metavar="PAIR", help="A pair folder.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Who answers: llama or alpaca.")]
+DataRoot = Annotated[
+    Path | None, typer.Option(help="Where the paths of a recipe's sources begin.", show_default=False)
+]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Answer with at most so many tokens.")]
 Temperature = Annotated[
     float, typer.Option(min=0, help="0 takes the likeliest token, 1 draws as the model would.")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from camelid.cli.options import DataRoot
+
 
 def show(
     data: Annotated[
@@ -13,6 +15,7 @@ def show(
     source: Annotated[
         str, typer.Option("--source", help="Of a recipe: this source only.", show_default=False)
     ] = "",
+    data_root: DataRoot = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many records of each source.")] = 3,
     tokenizer: Annotated[
         Path | None,
@@ -34,7 +37,7 @@ def show(
     from camelid.cli.screen import open_console
 
     console = open_console()
-    found = open_data(data, source, skip_bad=skip_bad)
+    found = open_data(data, source, data_root, skip_bad=skip_bad)
     ids, origin = find_tokenizer(found, tokenizer)
     console.print(f"tokenizer: {origin}; {ids.vocab_size:,} tokens", style="dim", markup=False)
     show_data(console, found, ids, limit, plain=plain)

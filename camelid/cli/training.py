@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camelid.cli.options import DataRoot
 from camelid.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such a
 Out = Annotated[
     Path | None, typer.Option(help="The pair's folder, in place of the recipe's.", show_default=False)
 ]
-DataRoot = Annotated[Path | None, typer.Option(help="Where the sources' paths begin.", show_default=False)]
 Seed = Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.", show_default=False)]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Count rows that cannot be read, and go on.")]
 

@@ -140,11 +140,15 @@ def test_what_cannot_be_shown(camelid, recipe, words, message):
     assert result.status == 1 and message in result.err
 
 
+def test_a_recipes_data_may_be_elsewhere(camelid, recipe, tmp_path):
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "talk.jsonl").rename(tmp_path / "moved" / "talk.jsonl")
+    assert "There is no file or folder" in camelid("show", recipe).err
+    assert "Open?" in camelid("show", recipe, "--data-root", tmp_path / "moved").out
+
+
 def test_a_data_file_has_no_sources(camelid, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "One llama."}\n')
-    assert (
-        "--source chooses among the sources of a recipe"
-        in camelid("show", tmp_path / "a.jsonl", "--source", "a").err
-    )
+    assert "--source belongs to a recipe" in camelid("show", tmp_path / "a.jsonl", "--source", "a").err
     assert "There is no file or folder" in camelid("show", tmp_path / "b.jsonl").err
     assert "There is no recipe" in camelid("show", tmp_path / "b.toml").err
