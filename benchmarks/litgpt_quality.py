@@ -3,11 +3,15 @@
     python benchmarks/litgpt_quality.py --data-root DATA --litgpt VENV
     python benchmarks/litgpt_quality.py --data-root DATA --litgpt VENV --minutes 1     a trial, not stored
 
-DATA holds tinystories_en/train.jsonl and valid.jsonl. VENV is a virtual environment that has litgpt==0.5.13,
-litdata and torch: another one than camelid's, as the two want different packages. litgpt trains as its own
-recipe for TinyStories says (config_hub/pretrain/tinystories.yaml), but with the batch of 8,192 tokens that so
-short a run needs, and once with each learning rate of --lr; the best of these counts. Its schedule needs to
-know how many tokens there will be, so a short run measures its rate first.
+DATA holds tinystories_en/train.jsonl and valid.jsonl. VENV is a virtual environment of litgpt's own, made by
+
+    python3 -m venv VENV
+    VENV/bin/pip install litgpt==0.5.13 litdata==0.2.59 'torch>=2.11,<=2.13.0'
+    VENV/bin/pip uninstall torchvision        only if litgpt does not start: it may be built for another torch
+
+litgpt trains as its own recipe for TinyStories says (config_hub/pretrain/tinystories.yaml), but with batches
+of 8,192 tokens, as so short a run needs, and once with each learning rate of --lr; the best of these counts.
+Its schedule needs to know how many tokens there will be, so a short run measures its rate first.
 """
 
 import argparse

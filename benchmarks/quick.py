@@ -23,6 +23,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
 import camelid
+from camelid.errors import ContextTooLongError
 
 LIMIT = 150  # records of a task; of a direction of translation a third of it
 ROLES = ("llama", "alpaca")
@@ -97,7 +98,11 @@ def ask(pair: Any, role: str, questions: list[dict[str, Any]]) -> list[dict[str,
     """Return a model's answers, with how long they took."""
     answers = []
     for number, question in enumerate(questions, 1):
-        reply = pair.reply(question["prompt"], model=role, temperature=0.0)
+        try:
+            reply = pair.reply(question["prompt"], model=role, temperature=0.0)
+        except ContextTooLongError:  # no answer is a wrong answer
+            answers.append({"text": "", "finish_reason": "too long", "first_token_s": None, "rate": None})
+            continue
         after_first = max(reply.completion_tokens - 1, 0)
         answers.append(
             {
@@ -134,9 +139,13 @@ def score(metric: str, answers: Sequence[str], golds: Sequence[str]) -> dict[str
     """Return a score over all records, 0 to 100, with its 95 % interval; chrF and BLEU are the corpus's."""
     if metric in ("chrF", "BLEU"):
         scorer = CHRF() if metric == "chrF" else BLEU()
-        corpus = scorer.corpus_score(answers, [list(golds)], n_bootstrap=RESAMPLES)
-        spread = corpus._ci
-        found = {"value": corpus.score, "low": corpus._mean - spread, "high": corpus._mean + spread}
+        value = scorer.corpus_score(answers, [list(golds)]).score
+        counts = np.asarray(scorer._extract_corpus_statistics(answers, [list(golds)]))
+        draws = np.random.default_rng(0).integers(0, len(counts), (RESAMPLES, len(counts)))
+        sums = (counts[drawn].sum(axis=0).tolist() for drawn in draws)
+        resampled = [float(scorer._compute_score_from_stats(each).score) for each in sums]
+        low, high = np.percentile(resampled, [2.5, 97.5])
+        found = {"value": float(value), "low": float(low), "high": float(high)}
         return {**found, "signature": str(scorer.get_signature())}
     scores = score_records(metric, answers, golds)
     low, high = interval(scores)
@@ -195,7 +204,8 @@ def pace(answers: list[dict[str, Any]]) -> dict[str, float]:
     """Return the median rate and time to the first token."""
     return {
         "rate_tokens_per_s": statistics.median(answer["rate"] for answer in answers if answer["rate"]),
-        "first_token_ms": 1000 * statistics.median(answer["first_token_s"] for answer in answers),
+        "first_token_ms": 1000 * statistics.median(a["first_token_s"] for a in answers if a["first_token_s"]),
+        "too_long": sum(answer["finish_reason"] == "too long" for answer in answers),
     }
 
 
@@ -227,7 +237,8 @@ def render(data: dict[str, Any]) -> str:
     signatures = {scores["translation"][metric]["llama"]["signature"] for metric in ("chrF", "BLEU")}
     return (
         "Greedy answers to held-out records; 0 to 100, with 95 % intervals. `exact`: the gold answer to the "
-        "letter. The last column is the mean difference record by record (of sentence scores, for chrF).\n\n"
+        "letter. The last column is the mean difference record by record (of sentence scores, for chrF). "
+        f"{data['pace']['llama']['too_long']} prompts did not fit in the context and count as wrong.\n\n"
         f"{stored.table(['', 'records', 'Llama', 'Alpaca', 'Llama ahead by'], tasks)}\n\n"
         f"{stored.table(['one request at a time', 'Llama', 'Alpaca'], speed)}\n\n"
         f"The Alpaca makes {ratio:.1f} times as many tokens per second.\n\n"
