@@ -14,6 +14,11 @@ from camelid.text.tokenizer import train_tokenizer
 from camelid.text.world import build_world
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(quick, "RESAMPLES", 50)
+
+
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory):
     path = tmp_path_factory.mktemp("pair") / "held_out.jsonl"
