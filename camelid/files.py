@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, never half of each; and folders used by one run at a time.
+"""Files that are the old ones or the new ones, never half of each; and folders used by one run at a time.
 
 Everything a command writes goes through here: a temporary neighbour, fsync, rename.
 """
@@ -98,6 +98,7 @@ def write_folder(path: Path | str, fill: Callable[[Path], None]) -> None:
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
+            recover_folder(path)
             raise
 
 

@@ -27,7 +27,7 @@ def read_recipe(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError:
         raise RecipeError(f"There is no recipe at {path}. The built-in ones are in recipes/.") from None
     except IsADirectoryError:
-        raise RecipeError(f"{path} is a folder; a recipe is a TOML file, such as recipes/quick.toml.") from None
+        raise RecipeError(f"{path} is a folder; a recipe is a file, such as recipes/quick.toml.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not a TOML file: {error}") from None
 
@@ -94,8 +94,8 @@ def _first_fit(choices: list[Any], value: Any, where: str) -> Any:
             return _convert(choice, value, where)
         except RecipeError:
             continue
-    names = " or ".join(getattr(choice, "__name__", str(choice)) for choice in choices)
-    raise RecipeError(f"{where} must be {names}; found {value!r}.")
+    named = " or ".join(_WORDS.get(typing.get_origin(choice) or choice, str(choice)) for choice in choices)
+    raise RecipeError(f"{where} must be {named}; found {value!r}.")
 
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:
@@ -103,5 +103,15 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
         return value
-    words = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
-    raise RecipeError(f"{where} must be {words.get(hint, hint)}; found {value!r}.")
+    raise RecipeError(f"{where} must be {_WORDS.get(hint, hint)}; found {value!r}.")
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    bool: "true or false",
+    list: "a list",
+    tuple: "a list",
+    dict: "a table",
+}

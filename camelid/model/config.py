@@ -154,10 +154,10 @@ def shape_from_depth(
     hidden_size: the width, when a sibling fixes it (the Alpaca has the Llama's); 0 lets the depth set it.
     width_per_layer: the width that each layer adds.
 
-    The laws: width is 32 per layer, rounded up to whole pairs of heads (deep and thin: Liu et al. 2024, MobileLLM,
-    arXiv:2402.14905, section 2.2.1 finds depth ahead of width below 1B parameters; small Llamas that were
-    published lie between 19 and 64); heads are 64 wide; every two query heads share one key/value head
-    (Ainslie et al. 2023, arXiv:2305.13245); the feed-forward width is 8/3 of the width, so that three
+    The laws: width is 32 per layer, rounded up to whole pairs of heads (deep and thin: Liu et al. 2024,
+    MobileLLM, arXiv:2402.14905, section 2.2.1 finds depth ahead of width below 1B parameters; small Llamas
+    that were published lie between 19 and 64); heads are 64 wide; every two query heads share one key/value
+    head (Ainslie et al. 2023, arXiv:2305.13245); the feed-forward width is 8/3 of the width, so that three
     matrices cost what two of 4 would (Shazeer 2020, arXiv:2002.05202, section 2), rounded to 64; the head
     is tied to the embedding (MobileLLM, section 2.2.2).
     """

@@ -32,23 +32,3 @@ def unimax(sizes: Mapping[str, float], budget: float, max_epochs: float) -> dict
         shares[lang] = min(equal, max_epochs * sizes[lang])
         left -= shares[lang]
     return {lang: shares[lang] for lang in sizes}
-
-
-def share_languages(
-    sizes: Mapping[tuple[str, str], float], budget: float, max_epochs: float
-) -> dict[tuple[str, str], float]:
-    """Return the share of each (source, language) in a mix that is fair to languages; the shares sum to 1.
-
-    Languages share the budget by UniMax; within a language, sources share by their size.
-    """
-    totals: dict[str, float] = {}
-    for (_, lang), size in sizes.items():
-        totals[lang] = totals.get(lang, 0.0) + size
-    budgets = unimax(totals, budget, max_epochs)
-    spent = sum(budgets.values())
-    if not spent:
-        return dict.fromkeys(sizes, 0.0)
-    return {
-        (source, lang): budgets[lang] / spent * (size / totals[lang] if totals[lang] else 0.0)
-        for (source, lang), size in sizes.items()
-    }

@@ -11,11 +11,12 @@ from typing import Literal
 
 import torch
 
+from camelid.errors import RunError
 from camelid.model.config import DecoderConfig
 
 MICRO_TOKENS = 16_384  # how many positions go through the layers at a time; bounds the memory
 COMPILE_S = 12.0  # what compiling may cost; docs/numbers.md
-_WORTH = 4.0  # compile when the work is so many times what compiling costs
+_WORTH = 2.0  # compile when the work is so many times what compiling costs
 _PROBE_S = 0.15
 
 Compile = Literal["auto", "yes", "no"]
@@ -28,6 +29,7 @@ class Plan:
     dtype: "bfloat16" or "float32", what products are computed in; parameters stay float32.
     micro_rows: rows of a batch that go through the layers at a time.
     rate_flops: the matrix-product rate that was measured in that type, per second.
+    reason: why the layers are not compiled although it would pay; else "".
     """
 
     device: str
@@ -35,6 +37,7 @@ class Plan:
     compile: bool
     micro_rows: int
     rate_flops: float
+    reason: str = ""
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -54,6 +57,8 @@ def measure_plan(
     """Return how to train a decoder of this shape on this machine.
 
     tokens, seconds: how long the stage is, in one or the other; compiling must be worth it.
+
+    Raises RunError when compile is "yes" and does not work here.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plain = _matmul_rate(config, torch.float32, device)
@@ -62,18 +67,32 @@ def measure_plan(
     rate = max(half, plain) if dtype == "bfloat16" else plain
     expected_s = seconds or tokens * config.training_flops_per_token(context) / (0.4 * rate)
     worth = expected_s > _WORTH * COMPILE_S if compile == "auto" else compile == "yes"
+    reason = why_not_compile(device) if worth else ""
+    if reason and compile == "yes":
+        raise RunError(f'compile = "yes", but torch cannot compile here: {reason}. Use compile = "auto".')
     return Plan(
         device=device,
         dtype=dtype,
-        compile=worth and can_compile(device),
+        compile=worth and not reason,
         micro_rows=max(1, min(batch_rows, MICRO_TOKENS // context)),
         rate_flops=rate,
+        reason=reason,
     )
 
 
-def can_compile(device: str) -> bool:
-    """Tell whether torch can compile here: on a CPU it needs a C++ compiler."""
-    return device == "cuda" or any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+def why_not_compile(device: str) -> str:
+    """Return why torch cannot compile here, "" when it can: it is tried on the smallest of functions.
+
+    On a CPU torch needs a C++ compiler and Python's headers.
+    """
+    try:
+        torch.compile(lambda x: (x + 1).exp())(torch.zeros(16, device=device))
+    except Exception as error:  # torch wraps whatever its compiler, or the system's, raises
+        if device == "cpu" and not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
+            return "there is no C++ compiler (on Debian: g++)"
+        last = next((line.strip() for line in str(error).splitlines() if "error" in line.lower()), str(error))
+        return f"{type(error).__name__}: {last[:200]}"
+    return ""
 
 
 def _matmul_rate(config: DecoderConfig, dtype: torch.dtype, device: str) -> float:

@@ -214,6 +214,7 @@ class Nursery:
             compile=settings.compile,
         )
         how = "compiled" if plan.compile else "not compiled"
+        how += f" ({plan.reason})" if plan.reason else ""
         self._progress.note(
             f"{config.num_parameters:,} parameters, {plan.dtype} on {plan.device}, {how}; "
             f"matrix products at {plan.rate_flops / 1e9:,.0f} GFLOP/s"

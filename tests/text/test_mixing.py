@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camelid.errors import RecipeError
-from camelid.text.mixing import share_languages, unimax
+from camelid.text.mixing import unimax
 
 SIZES = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**9), min_size=1)
 BUDGETS = st.integers(0, 10**10)
@@ -34,20 +34,6 @@ def test_unimax_gives_every_uncapped_language_the_same_and_no_capped_one_more(si
 def test_unimax_does_not_depend_on_the_order(sizes, budget, epochs):
     turned = dict(reversed(sizes.items()))
     assert unimax(turned, budget, epochs) == unimax(sizes, budget, epochs)
-
-
-@given(
-    sizes=st.dictionaries(st.tuples(st.sampled_from("xyz"), st.sampled_from("abc")), st.integers(0, 10**6))
-)
-def test_shares_sum_to_one_and_follow_size_within_a_language(sizes):
-    shares = share_languages(sizes, 1e5, 4)
-    assert math.isclose(sum(shares.values()), 1 if any(sizes.values()) else 0, abs_tol=1e-9)
-    for (one, lang), size in sizes.items():
-        for (two, other), second in sizes.items():
-            if lang == other:
-                assert math.isclose(
-                    shares[one, lang] * second, shares[two, other] * size, rel_tol=1e-6, abs_tol=1e-6
-                )
 
 
 def test_a_small_language_is_capped_and_the_rest_is_shared():

@@ -181,7 +181,7 @@ def test_held_out_records_are_kept_and_were_never_trained_on(raised):
 def test_a_killed_run_resumes_and_ends_bit_for_bit_the_same(raised, tmp_path, moment):
     recipe, whole, _ = raised
     command = [sys.executable, "-c", KILLED, str(recipe), str(tmp_path / "pair"), *moment]
-    killed = subprocess.run(command, cwd=Path(__file__).parents[2], timeout=120, check=False)
+    killed = subprocess.run(command, cwd=Path(__file__).parents[2], timeout=600, check=False)
     assert killed.returncode == -signal.SIGKILL
     told = _raise(recipe, tmp_path / "pair")
     assert told.begun[0] == moment[0]
