@@ -2,7 +2,7 @@
 
 Queries, keys and values come from one matrix, gate and up from another, and each matrix is stored the way in
 which a processor reads it fastest for a single row. That `Decoder` gives the same logits is tested. Measured
-on two cores (float32, 3 to 50M parameters): 1.6 to 2.0 times the tokens per second of `Decoder` with a cache.
+on two cores (float32, 3 to 50M parameters): 1.5 to 1.8 times the tokens per second of `Decoder` with a cache.
 """
 
 from typing import NamedTuple
