@@ -125,7 +125,7 @@ def test_a_recipe_that_cannot_be_read_gets_one_clear_line(tmp_path):
         RecipeError, match=r"There is no recipe at .*none.toml. The built-in ones are in recipes/"
     ):
         read_recipe(tmp_path / "none.toml")
-    with pytest.raises(RecipeError, match=r"is a folder; a recipe is a TOML file"):
+    with pytest.raises(RecipeError, match=r"is a folder; a recipe is a file"):
         read_recipe(tmp_path)
     (tmp_path / "bad.toml").write_text("out = \n")
     with pytest.raises(RecipeError, match=r"bad.toml is not a TOML file: .*line 1"):

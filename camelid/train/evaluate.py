@@ -11,7 +11,7 @@ from camelid.text.batches import held_out_batches
 from camelid.text.shards import TokenShard
 from camelid.train.losses import cross_entropy
 from camelid.train.precision import Plan
-from camelid.train.stepper import place_rows
+from camelid.train.stepper import place_rows, prepare
 
 TOKENS_PER_LANGUAGE = (
     16_384  # of a measurement along the way; the last one of a stage takes four times as much
@@ -40,10 +40,11 @@ def measure_bits_per_byte(
         max_tokens_per_language=tokens_per_language,
         mode="finetune",
     )
+    forms, head = prepare(decoder, plan), decoder.head_weight.detach()
     for batch, lang, num_bytes in batches:
         inputs = place_rows(batch, slice(None), plan.device)
         hidden = decoder.hidden(*inputs).flatten(0, 1).detach()
         targets = torch.from_numpy(batch.targets).long().to(plan.device).view(-1)
-        nats[lang] += float(cross_entropy(hidden, decoder.head_weight.detach(), targets))
+        nats[lang] += float(cross_entropy(hidden, head, targets, step=forms.cross_entropy))
         sizes[lang] += num_bytes
     return {lang or "unknown": nats[lang] / (math.log(2) * sizes[lang]) for lang in nats if sizes[lang]}

@@ -7,6 +7,7 @@ Sources: the idea of the gradient in the forward pass, Hsu et al. 2024 (Liger Ke
 section 3.2; distillation, Hinton et al. 2015, arXiv:1503.02531, section 2.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,15 +16,18 @@ from torch import Tensor
 
 from camelid.text.batches import IGNORE
 
+ChunkLoss = Callable[..., Any]
+
 CHUNK_TOKENS = 1024  # how many positions are projected at a time; docs/log.md, 2026-11-23
 
 
-def cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor, *, step: ChunkLoss | None = None) -> Tensor:
     """Return the summed cross-entropy, in nats, of the targets under the head's logits: a scalar, float32.
 
     hidden: (N, D) in the compute type. head: (V, D), any type. targets: (N,), IGNORE where not counted.
+    step: a compiled form of `cross_entropy_step`.
     """
-    return _ChunkedCrossEntropy.apply(hidden, head, targets)  # type: ignore[no-any-return, no-untyped-call]
+    return _ChunkedCrossEntropy.apply(hidden, head, targets, step or cross_entropy_step)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def distillation(
@@ -35,17 +39,19 @@ def distillation(
     *,
     alpha: float,
     temperature: float,
+    step: ChunkLoss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the summed loss of a student and, detached, the summed cross-entropy within it, both in nats.
 
     The loss is (1 − alpha) · CE + alpha · temperature² · KL(teacher ‖ student), the KL at `temperature`.
 
-    hidden: (N, D); teacher_hidden: (N, D'), each with its head. alpha: 0 to 1; 0 never asks the teacher.
+    hidden: (N, D); teacher_hidden: (N, D'), each with its head. alpha: 0 to 1, the teacher's share.
+    step: a compiled form of `distillation_step`.
 
     Source: Hinton et al. 2015, arXiv:1503.02531, section 2.
     """
     loss, plain = _ChunkedDistillation.apply(
-        hidden, head, targets, teacher_hidden, teacher_head, alpha, temperature
+        hidden, head, targets, teacher_hidden, teacher_head, alpha, temperature, step or distillation_step
     )  # type: ignore[no-untyped-call]
     return loss, plain
 
@@ -81,18 +87,14 @@ def distillation_step(
     return loss, plain, mixed.to(logits.dtype)
 
 
-run_cross_entropy_step = cross_entropy_step  # the plan may put compiled ones here (see precision.py)
-run_distillation_step = distillation_step
-
-
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor, step: ChunkLoss) -> Tensor:
         weight = head.to(hidden.dtype)
         keeps = _Gradients(ctx, hidden, head)
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for part in _chunks(len(hidden)):
-            part_loss, gradient = run_cross_entropy_step(hidden[part] @ weight.T, targets[part])
+            part_loss, gradient = step(hidden[part] @ weight.T, targets[part])
             loss += part_loss
             keeps.add(part, gradient, hidden[part], weight)
         keeps.save(ctx)
@@ -101,7 +103,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outside: Any) -> Any:
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return _scaled(hidden_gradient, outside[0]), _scaled(head_gradient, outside[0]), None
+        return _scaled(hidden_gradient, outside[0]), _scaled(head_gradient, outside[0]), None, None
 
 
 class _ChunkedDistillation(torch.autograd.Function):
@@ -115,13 +117,14 @@ class _ChunkedDistillation(torch.autograd.Function):
         teacher_head: Tensor,
         alpha: float,
         temperature: float,
+        step: ChunkLoss,
     ) -> tuple[Tensor, Tensor]:
         weight, teacher_weight = head.to(hidden.dtype), teacher_head.to(teacher_hidden.dtype)
         keeps = _Gradients(ctx, hidden, head)
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         plain = torch.zeros_like(loss)
         for part in _chunks(len(hidden)):
-            part_loss, part_plain, gradient = run_distillation_step(
+            part_loss, part_plain, gradient = step(
                 hidden[part] @ weight.T, targets[part], teacher_hidden[part] @ teacher_weight.T,
                 alpha, temperature,
             )  # fmt: skip
@@ -136,7 +139,7 @@ class _ChunkedDistillation(torch.autograd.Function):
     def backward(ctx: Any, *outside: Any) -> Any:
         hidden_gradient, head_gradient = ctx.saved_tensors
         scaled = _scaled(hidden_gradient, outside[0]), _scaled(head_gradient, outside[0])
-        return (*scaled, None, None, None, None, None)
+        return (*scaled, None, None, None, None, None, None)
 
 
 class _Gradients:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camelid.errors import RunError
-from camelid.model.decoder import Decoder, plain_block
+from camelid.model.decoder import Decoder
 from camelid.text.batches import Batch
 from camelid.train import losses
-from camelid.train.block import run_block
+from camelid.train.forms import PLAIN, Forms, compiled_forms
 from camelid.train.optimizer import Optimizer
 from camelid.train.precision import Plan
 from camelid.train.settings import StageSettings
-
-_compiled: dict[str, Any] = {}  # one compiled form for all decoders: torch tells their shapes apart itself
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Stepper:
         self.decoder = decoder
         self.plan = plan
         self.teacher = teacher
-        prepare(decoder, plan)
+        self._forms = prepare(decoder, plan)
         if teacher is not None:
             prepare(teacher.decoder, plan)
             teacher.decoder.requires_grad_(False)
@@ -85,7 +82,9 @@ class Stepper:
         targets = _tensor(batch.targets[rows], self.plan.device).view(-1)
         hidden = self.decoder.hidden(*inputs).flatten(0, 1)
         if self.teacher is None:
-            loss = plain = losses.cross_entropy(hidden, self.decoder.head_weight, targets)
+            loss = plain = losses.cross_entropy(
+                hidden, self.decoder.head_weight, targets, step=self._forms.cross_entropy
+            )
         else:
             with torch.no_grad():
                 teacher_hidden = self.teacher.decoder.hidden(*inputs).flatten(0, 1)
@@ -97,23 +96,19 @@ class Stepper:
                 self.teacher.decoder.head_weight,
                 alpha=self.teacher.alpha,
                 temperature=self.teacher.temperature,
+                step=self._forms.distillation,
             )
         (loss * (1.0 / max(1, num_targets))).backward()  # type: ignore[no-untyped-call]
         return plain.detach()
 
 
-def prepare(decoder: Decoder, plan: Plan) -> None:
-    """Put a decoder on the plan's device, in its compute type, with its layers in the training form."""
+def prepare(decoder: Decoder, plan: Plan) -> Forms:
+    """Put a decoder on the plan's device and in its compute type; return the forms that it computes with."""
+    forms = compiled_forms() if plan.compile else PLAIN
     decoder.to(plan.device)
     decoder.compute_dtype = plan.torch_dtype
-    if not plan.compile:
-        losses.run_cross_entropy_step = losses.cross_entropy_step
-        losses.run_distillation_step = losses.distillation_step
-        decoder.run_block = plain_block
-        return
-    decoder.run_block = _compile(run_block)
-    losses.run_cross_entropy_step = _compile(losses.cross_entropy_step)
-    losses.run_distillation_step = _compile(losses.distillation_step)
+    decoder.run_block = forms.block
+    return forms
 
 
 def place_rows(batch: Batch, rows: slice, device: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,16 +118,6 @@ def place_rows(batch: Batch, rows: slice, device: str) -> tuple[Tensor, Tensor, 
         _tensor(batch.positions[rows], device),
         _tensor(batch.segments[rows], device),
     )
-
-
-def _compile(function: Any) -> Any:
-    name = function.__qualname__
-    if name not in _compiled:
-        torch._dynamo.config.recompile_limit = (
-            64  # several shapes in one process: Llama, Alpaca, last batches
-        )
-        _compiled[name] = torch.compile(function, dynamic=False)
-    return _compiled[name]
 
 
 def _tensor(array: NDArray[np.int32], device: str) -> Tensor:
