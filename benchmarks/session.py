@@ -16,7 +16,9 @@ COMMANDS = {
     "difference": [f"camelid info {PAIR}"],
     "talk": [
         f"camelid generate {PAIR} 'What tells a llama from an alpaca?' --model alpaca",
-        f"camelid generate {PAIR} 'Translate into German: The girl feeds the llamas.' --model llama",
+        f"camelid generate {PAIR} '¿Qué es una vicuña?' --model alpaca",
+        f"camelid generate {PAIR} 'Translate into Spanish: Maria has a small dog.' --model llama",
+        f"camelid generate {PAIR} --continue 'Once upon a time there was a clever shepherd called Eva' --model llama",
     ],
 }
 SNIPPET = f"""\
@@ -26,7 +28,7 @@ pair = camelid.load("{PAIR}")
 reply = pair.reply("Which is bigger, a llama or an alpaca?", model="alpaca")
 print(reply.text)
 print(f"{{reply.model}}: the first token after {{reply.first_token_s * 1000:.0f}} ms")
-for piece in pair.stream("Tell me a story about a llama.", model="llama", max_tokens=60):
+for piece in pair.stream("Translate into French: The big dog is not beautiful.", model="llama"):
     print(piece, end="", flush=True)
 """
 
