@@ -18,7 +18,7 @@ COMMANDS = {
         f"camelid generate {PAIR} 'What tells a llama from an alpaca?' --model alpaca",
         f"camelid generate {PAIR} '¿Qué es una vicuña?' --model alpaca",
         f"camelid generate {PAIR} 'Translate into Spanish: Maria has a small dog.' --model llama",
-        f"camelid generate {PAIR} --continue 'Once upon a time there was a clever shepherd called Eva' --model llama",
+        f"camelid generate {PAIR} --continue 'Once upon a time there was a shepherd called Eva' -m llama",
     ],
 }
 SNIPPET = f"""\

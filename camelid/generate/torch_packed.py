@@ -126,8 +126,7 @@ class PackedDecoder:
         """Return cosines and sines of positions, each (T, 1, E), the sines signed as `rotate` wants them."""
         positions = torch.arange(length, device=self.device).unsqueeze(0)
         cos, sin = (table[0, 0] for table in rope_tables(self._frequencies, positions, self.dtype))
-        half = self.config.head_dim // 2
-        return cos.unsqueeze(1), torch.cat((-sin[:, :half], sin[:, half:]), dim=1).unsqueeze(1)
+        return torch.cat((cos, cos), dim=1).unsqueeze(1), torch.cat((-sin, sin), dim=1).unsqueeze(1)
 
     def _pack(self, block: Block) -> PackedBlock:
         attention, feed = block.self_attn, block.mlp

@@ -110,8 +110,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Return the mixed values, (B, T, D).
 
-        cos, sin: (B or 1, 1, T, E); mask: None for plain causal attention, else True where a position may
-        look, (B or 1, 1, T, S); past: one layer's keys and values, (B, K, S, E), and how many are filled.
+        cos, sin: (B or 1, 1, T, E/2); mask: None for plain causal attention, else what is added to the scores,
+        (B or 1, 1, T, S); past: one layer's keys and values, (B, K, S, E), and how many are filled.
         """
         batch, time, _ = x.shape
         q = self.q_proj(x).view(batch, time, self.num_heads, self.head_dim).transpose(1, 2)
@@ -238,7 +238,7 @@ class Decoder(nn.Module):
         if positions is None:
             positions = torch.arange(start, start + time, device=token_ids.device).unsqueeze(0)
         cos, sin = rope_tables(self.rope_frequencies, positions, self.compute_dtype)
-        mask = attention_mask(time, start, segments, token_ids.device)
+        mask = attention_mask(time, start, segments, cos)
         x = self.model.embed_tokens(token_ids, self.compute_dtype)
         for index, block in enumerate(self.model.layers):
             past = (cache.keys[index], cache.values[index], start) if cache is not None else None
@@ -274,9 +274,9 @@ def plain_block(block: Block, *arguments: object) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Return x turned by its position: x (B, H, T, E); cos, sin (B or 1, 1, T, E)."""
+    """Return x turned by its position: x (B, H, T, E); cos, sin (B or 1, 1, T, E/2)."""
     left, right = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-right, left), dim=-1) * sin
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
 
 def rope_frequencies(config: DecoderConfig) -> Tensor:
@@ -302,17 +302,19 @@ def rope_frequencies(config: DecoderConfig) -> Tensor:
 
 
 def rope_tables(frequencies: Tensor, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines of positions (B, T), each (B, 1, T, E)."""
-    angles = positions.float().unsqueeze(-1) * frequencies
-    angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
+    """Return cosines and sines of positions (B, T), each (B, 1, T, E/2)."""
+    angles = positions.float()[:, None, :, None] * frequencies
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
-def attention_mask(time: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor | None:
-    """Return where a position may look, True for yes, (B or 1, 1, T, S); None for plain causal attention."""
+def attention_mask(time: int, start: int, segments: Tensor | None, like: Tensor) -> Tensor | None:
+    """Return what is added to scores: 0 where a position may look, else -inf; None for plain causal.
+
+    The result is (B or 1, 1, T, S), of the type and on the device of `like`. Numbers rather than truth
+    values: adding them is twice as fast in a compiled softmax as choosing by them (docs/log.md, 2026-11-23).
+    """
     if segments is None and (start == 0 or time == 1):
         return None
-    causal = torch.ones(time, start + time, dtype=torch.bool, device=device).tril(diagonal=start)
-    if segments is None:
-        return causal[None, None]
-    return (causal & (segments.unsqueeze(2) == segments.unsqueeze(1))).unsqueeze(1)
+    causal = torch.ones(time, start + time, dtype=torch.bool, device=like.device).tril(diagonal=start)
+    seen = causal[None] if segments is None else causal & (segments.unsqueeze(2) == segments.unsqueeze(1))
+    return torch.zeros_like(seen, dtype=like.dtype).masked_fill_(~seen, float("-inf")).unsqueeze(1)

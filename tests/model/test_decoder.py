@@ -186,7 +186,8 @@ def test_training_flops_are_three_forwards_with_half_of_the_attention(make_decod
 
 
 def test_a_mask_is_made_only_where_it_is_needed():
-    cpu = torch.device("cpu")
-    assert attention_mask(5, 0, None, cpu) is None
-    assert attention_mask(1, 9, None, cpu) is None
-    assert attention_mask(2, 1, None, cpu)[0, 0].tolist() == [[True, True, False], [True, True, True]]
+    like = torch.zeros(1, dtype=torch.bfloat16)
+    assert attention_mask(5, 0, None, like) is None
+    assert attention_mask(1, 9, None, like) is None
+    mask = attention_mask(2, 1, None, like)
+    assert mask.dtype == like.dtype and mask[0, 0].tolist() == [[0, 0, float("-inf")], [0, 0, 0]]

@@ -18,7 +18,7 @@ def _setting(time, *, kv_heads, with_mask):
     positions = torch.arange(time).expand(2, time)
     cos, sin = rope_tables(rope_frequencies(config), positions, torch.float32)
     segments = (torch.arange(time) // 7 + 1).expand(2, time) if with_mask else None
-    return layer, x, cos, sin, attention_mask(time, 0, segments, x.device)
+    return layer, x, cos, sin, attention_mask(time, 0, segments, x)
 
 
 @pytest.mark.parametrize("with_mask", [False, True])
