@@ -110,7 +110,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Return the mixed values, (B, T, D).
 
-        cos, sin: (B or 1, 1, T, E/2); mask: None for plain causal attention, else what is added to the scores,
+        cos, sin: (B or 1, 1, T, E/2); mask: None for plain causal attention, else what is added to scores,
         (B or 1, 1, T, S); past: one layer's keys and values, (B, K, S, E), and how many are filled.
         """
         batch, time, _ = x.shape
