@@ -1,4 +1,4 @@
-"""Write docs/numbers.md, and the README's generated blocks, from the results that the benchmarks stored.
+"""Write the generated pages of docs/ and the README's generated blocks, from the results that were stored.
 
 python benchmarks/docs.py            write them
 python benchmarks/docs.py --check    fail when they are stale
@@ -10,6 +10,7 @@ import sys
 
 import litgpt_quality
 import quick
+import reference_page
 import session
 import stored
 import throughput
@@ -37,7 +38,17 @@ def numbers_page() -> str:
             parts.append(f"## {title}\n\nNot measured yet: `python benchmarks/{name}.py`.\n")
         else:
             parts.append(f"## {title}\n\n{stored.caption(result)}\n\n{render(result['data'])}\n")
+    if stored.read("reference"):
+        parts.append(
+            "## A run on real text\n\nThe curve, bits per byte, samples: [reference.md](reference.md).\n"
+        )
     return "\n".join(parts)
+
+
+def reference_files() -> dict[str, str]:
+    """Return docs/reference.md and what belongs to it, by name; none before the run is stored."""
+    result = stored.read("reference")
+    return reference_page.render(result) if result else {}
 
 
 def readme_page(text: str) -> str:
@@ -60,6 +71,7 @@ def main() -> int:
     pages = {
         stored.HOUSE / "docs" / "numbers.md": numbers_page(),
         readme: readme_page(readme.read_text(encoding="utf-8")),
+        **{stored.HOUSE / "docs" / name: text for name, text in reference_files().items()},
     }
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in stale:

@@ -25,16 +25,20 @@ def store(name: str, data: Any, *, packages: Sequence[str] = ()) -> Path:
     packages: whose versions matter to the figures, besides Python's.
     """
     path = RESULTS / f"{name}.json"
+    write_json(path, describe(data, packages=packages))
+    return path
+
+
+def describe(data: Any, *, packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a benchmark's data with the command line, the date and the machine."""
     arguments = shlex.join(sys.argv[1:])
-    result = {
+    return {
         "command": f"python benchmarks/{Path(sys.argv[0]).name} {arguments}".rstrip(),
         "date": datetime.date.today().isoformat(),
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), **_versions(packages)},
         "data": data,
     }
-    write_json(path, result)
-    return path
 
 
 def read(name: str) -> dict[str, Any] | None:

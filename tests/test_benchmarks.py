@@ -1,17 +1,26 @@
 """The benchmarks' own arithmetic: a wrong measure would make every figure in the docs wrong."""
 
+import dataclasses
 import json
 import math
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
+import curve
 import litgpt_quality
 import pytest
 import quick
+import reference
+import reference_page
+import stored
 import throughput
 import torch
 
+import docs
+from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
 from camelid.text.tokenizer import train_tokenizer
 from camelid.text.world import build_world
+from camelid.train.upbringing import read_upbringing
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +108,220 @@ def test_the_first_two_steps_do_not_count_as_steady():
 def test_the_shapes_have_the_sizes_of_their_names():
     sizes = {name: config.num_parameters / 1e6 for name, config in throughput.SHAPES.items()}
     assert sizes == pytest.approx({"8m": 8, "15m": 15, "30m": 30}, rel=0.05)
+
+
+# --- the reference run ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A pair folder as a finished run of recipes/reference.toml leaves it: made-up figures, no weights."""
+    recipe = dataclasses.asdict(read_upbringing(stored.HOUSE / "recipes" / "reference.toml", data_root="far"))
+    folder, done, roles = tmp_path / "pair", {}, {}
+    for number, (stage, (role, _)) in enumerate(reference.STAGES.items()):
+        found = {"en": 1.0 - number / 8, "de": 1.5 - number / 8}
+        plan = {"device": "cpu", "dtype": "bfloat16", "compile": True}
+        done[stage] = {"steps": 1005, "seconds": 2010.0, "tokens": 5000, "targets": 4000}
+        done[stage] |= {"bits_per_byte": found, "plan": plan}
+        lines = [
+            {"step": step, "seconds": 2.0 * step, "loss": 9 / (1 + step / 50)} for step in range(10, 1001, 10)
+        ]
+        lines += [{"step": 505, "bits_per_byte": found}, {"step": 1005, "bits_per_byte": found}]
+        write_lines(folder / "stages" / stage / "metrics.jsonl", lines)
+        roles[role] = RoleFile(role, 2_000_000, 3, "", 5000, 4000, found, 4020.0)
+        config = {"hidden_size": 64, "intermediate_size": 128, "vocab_size": 300}
+        write_lines(folder / role / "config.json", [{**config, "max_position_embeddings": 60}])
+    counts = [{"name": source["name"], "train": 4321, "held_out": 99} for source in recipe["source"]]
+    write_lines(folder / "stages" / "corpus" / "report.json", [{"sources": counts}])
+    provenance = {"recipe": recipe, "stages": done, "machine": "an abacus", "torch": "2", "python": "3"}
+    write_pair_file(folder, PairFile("reference", roles, "0", "camelid 0", provenance))
+    return folder
+
+
+def write_lines(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+class Reader:
+    """Stands for a model: a word is a token, and 60 fit."""
+
+    config = SimpleNamespace(max_position_embeddings=60)
+    tokenizer = SimpleNamespace(encode=str.split)
+
+    def count_tokens(self, turns):
+        return sum(len(turn["content"].split()) for turn in turns)
+
+
+def chat(*turns, lang="en", task="service", source="made up"):
+    roles = ("user", "assistant") * len(turns)
+    messages = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=False)]
+    return {"messages": messages, "lang": lang, "task": task, "source": source}
+
+
+STORY = {"text": "It was a fine day. " * 9, "lang": "en", "task": "story", "source": "made up"}
+LANGUAGES = {"en-de": ("en", "de"), "fr-de": ("fr", "de")}
+RECORDS = [
+    STORY,
+    STORY,
+    chat("Is that long? " + "word " * 60, "Yes."),
+    chat(
+        "One coffee, please.",
+        "Small or large?",
+        "Large.",
+        "Three [euros](gone.md), *please* | thanks.",
+        "Bye.",
+    ),
+    chat("And tea?", "Yes."),
+    chat("And milk?", "No."),
+    chat("Translate into German: the dog", "der Hund", lang="de", task="translation", source="en-de"),
+    chat("Translate into German: le chien", "der Hund", lang="de", task="translation", source="fr-de"),
+    chat("Traduis en français : der Hund", "le chien", lang="fr", task="translation", source="fr-de"),
+    chat("How many translations are there?", "Three.", task="translation"),
+    chat("Sum up: " + "word " * 60, "Words.", task="summary"),
+]
+
+
+def measured(finished, say):
+    """Return a stored result in which both models answer `say(role, question)`."""
+    data = reference.describe_run(finished)
+    questions, data["too_long"] = reference.choose_questions(RECORDS, Reader(), LANGUAGES)
+    data["samples"] = []
+    for question in questions:
+        ways = ("greedy", "drawn") if "begins" in question else ("greedy",)
+        said = {
+            role: {"text": say(role, question), "tokens": 7, "finish_reason": "stop"} for role in quick.ROLES
+        }
+        data["samples"].append({**question, "answers": dict.fromkeys(ways, said)})
+    return stored.describe(data)
+
+
+def test_records_of_each_kind_that_fit_are_asked_for_their_second_answer():
+    questions, too_long = reference.choose_questions(RECORDS, Reader(), LANGUAGES)
+    kinds = [(question["task"], question.get("from", ""), question["lang"]) for question in questions]
+    pairs = [("en", "de"), ("fr", "de"), ("", "en"), ("de", "fr")]
+    translations = [("translation", *pair) for pair in pairs]
+    assert kinds == [("story", "", "en"), ("service", "", "en"), ("service", "", "en"), *translations]
+    assert questions[0]["begins"] + " " + questions[0]["gold"] == STORY["text"].strip()
+    assert [turn["content"] for turn in questions[1]["turns"]][-1] == "Large."
+    assert questions[1]["gold"].startswith("Three") and questions[2]["gold"] == "No."
+    assert [(kind["task"], kind["records"]) for kind in too_long] == [("service", 1), ("summary", 1)]
+
+
+def test_questions_lie_evenly_spaced():
+    chats = [{"turns": [], "gold": number} for number in range(8)]
+    assert [question["gold"] for question in reference.space_out(chats)] == [2, 6]
+    assert [question["gold"] for question in reference.space_out(chats[:1])] == [0]
+    assert [question["gold"] for question in reference.space_out([{"begins": "", "gold": 0}] * 3)] == [0]
+    assert reference.space_out([]) == []
+
+
+def test_the_recipe_says_which_languages_a_source_of_pairs_has(finished):
+    pair = json.loads((finished / "pair.json").read_text())
+    languages = reference.find_languages(pair["provenance"]["recipe"])
+    assert languages["en-es"] == ("en", "es") and languages["stories"] == ()
+
+
+def test_a_pair_knows_its_recipe_wherever_the_data_lay_unless_that_has_changed(finished):
+    assert reference.describe_run(finished)["recipe"] == "recipes/reference.toml"
+    pair = json.loads((finished / "pair.json").read_text())
+    pair["provenance"]["recipe"]["llama"]["pretrain"]["minutes"] += 1
+    write_lines(finished / "pair.json", [pair])
+    assert reference.describe_run(finished)["recipe"] == ""
+
+
+def test_a_measurement_lies_at_its_step_s_time(finished):
+    stage = reference.describe_run(finished)["stages"][0]
+    assert [second for second, _ in stage["measured"]] == [1010.0, 2010.0]
+
+
+def test_thinning_keeps_the_mean_and_the_limit():
+    points = [(float(number), 2.0 * number) for number in range(1000)]
+    assert reference.thin(points, 1000) == [list(point) for point in points]
+    thinned = reference.thin(points, 100)
+    assert len(thinned) == 100 and thinned[0] == [4.5, 9.0]
+    assert reference.thin([], 100) == []
+
+
+def test_the_page_shows_what_was_said_and_what_was_right(finished):
+    page = reference_page.render(measured(finished, lambda role, question: f" {question['gold']} "))[
+        "reference.md"
+    ]
+    assert (
+        "A first run of 134 minutes, by [recipes/reference.toml](../recipes/reference.toml), seed 0" in page
+    )
+    assert "| German | 1.500 | 1.375 | 1.250 | 1.125 |" in page
+    assert "| en-de | 4,321 | 99 | 13% |" in page
+    assert "### Service, English, another\n" in page and "### Translation, French to German\n" in page
+    assert "Too long for the context were Service, English: 1; Summary, English: 1." in page
+    assert "of 6, the Llama gave 6, the Alpaca 6" in page and page.count(" ✓\n") == 12
+    assert "Alpaca, drawn" in page
+
+
+def test_no_words_of_a_model_act_as_markdown(finished):
+    page = reference_page.render(measured(finished, lambda *_: "[a](b.md) <i> `*\n# x"))["reference.md"]
+    assert "](b.md)" not in page and "](gone.md)" not in page and "<i>" not in page
+    assert "&#91;a&#93;(b.md) &#60;i&#62; &#96;&#42;<br># x\n" in page
+
+
+def test_a_long_text_loses_its_middle_and_a_cut_answer_says_so():
+    sample = {"gold": "x", "turns": []}
+    long = "a" * 400 + "b" * 100 + "c" * 200
+    cut = {"text": long, "tokens": 120, "finish_reason": "length"}
+    assert reference_page._answer(sample, cut) == f"{'a' * 400} … {'c' * 200} … (cut after 120 tokens)"
+
+
+def test_the_curve_is_small_and_stays_within_its_frame(finished):
+    picture = reference_page.render(measured(finished, lambda *_: ""))["reference.svg"]
+    assert len(picture) < 60_000
+    tree = ElementTree.fromstring(picture)
+    lines = [line.get("points") for line in tree.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert len(lines) == 4 + 2 * 2  # a loss for each stage, bits per byte for each model and language
+    places = [tuple(map(float, point.split(","))) for line in lines for point in line.split()]
+    assert all(
+        curve.LEFT <= x <= curve.WIDTH - curve.RIGHT and curve.HEAD < y < curve.HEIGHT for x, y in places
+    )
+
+
+@pytest.mark.parametrize("low, high", [(0.07, 9.1), (0.8, 2.3), (0.95, 1.1), (0.2, 900)])
+def test_a_scale_has_some_round_numbers_and_not_too_many(low, high):
+    assert 4 <= len(curve.ticks(low, high)) <= 15
+
+
+def contrast(one, other):
+    def luminance(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#0d1117"])
+def test_the_curve_can_be_read_on_light_and_dark(background):
+    """As WCAG 2.2 measures it: 3 for what is drawn; for text 4, since 4.5 on both is no colour's."""
+    assert contrast(curve.INK, background) >= 4
+    assert min(contrast(colour, background) for colour in [*curve.LANGUAGES, *curve.ROLES.values()]) >= 3
+
+
+def test_the_page_is_written_once_there_is_a_run_and_stale_pages_are_found(
+    finished, tmp_path, monkeypatch, capsys
+):
+    house = tmp_path / "house"
+    (house / "docs").mkdir(parents=True)
+    (house / "README.md").write_text("# camelid\n")
+    monkeypatch.setattr(stored, "HOUSE", house)
+    monkeypatch.setattr(stored, "RESULTS", house)
+    monkeypatch.setattr("sys.argv", ["docs.py"])
+    assert docs.main() == 0
+    assert not (house / "docs" / "reference.md").exists()
+    write_lines(house / "reference.json", [measured(finished, lambda *_: "Yes.")])
+    assert docs.main() == 0
+    assert "[reference.md](reference.md)" in (house / "docs" / "numbers.md").read_text(encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["docs.py", "--check"])
+    assert docs.main() == 0
+    (house / "docs" / "reference.svg").write_text("something else")
+    capsys.readouterr()
+    assert docs.main() == 1
+    assert capsys.readouterr().out == "docs/reference.svg is stale. Run: make docs\n"
