@@ -1,0 +1,331 @@
+#include "model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "bits.h"
+
+namespace camelid {
+
+namespace {
+
+constexpr int PRIVATE_ROWS = 2;  // so few are prepared by each thread for itself, which saves a meeting
+constexpr int ITEM_ROWS = 16;    // of a prompt, that one thread attends for at a time
+
+template <class T>
+void grow(std::vector<T>& vector, size_t size) {
+  if (vector.size() < size) vector.resize(size);
+}
+
+std::pair<int, int> share(int units, int thread, int threads) {
+  return {int(int64_t(units) * thread / threads), int(int64_t(units) * (thread + 1) / threads)};
+}
+
+}  // namespace
+
+// --- the cache --------------------------------------------------------------------------------------------
+
+void Cache::Free::operator()(uint8_t* p) const { ::operator delete(p, std::align_val_t(64)); }
+
+Cache::Cache(const Config& config, int blocks, bool half)
+    : layers_(config.num_hidden_layers), heads_(config.num_key_value_heads), head_dim_(config.head_dim),
+      padded_(round_up(config.head_dim, LANES)), blocks_(blocks), half_(half), size_(half ? 2 : 4) {
+  const size_t bytes = layer_bytes_max() * layers_;
+  // Memory that nobody has touched costs nothing: a cache is as large as what it holds.
+  keys_.reset(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t(64))));
+  values_.reset(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t(64))));
+}
+
+uint8_t* Cache::keys(int layer, int head) const {
+  return keys_.get() + (int64_t(layer) * blocks_ * key_stride() + int64_t(head) * head_dim_ * BLOCK) * size_;
+}
+
+uint8_t* Cache::values(int layer, int head) const {
+  return values_.get() + (int64_t(layer) * blocks_ * value_stride() + int64_t(head) * padded_ * BLOCK) * size_;
+}
+
+void Cache::copy(int from, int to) {
+  for (int layer = 0; layer < layers_; layer++) {
+    const size_t key_bytes = key_stride() * size_, value_bytes = value_stride() * size_;
+    std::memcpy(keys(layer, 0) + to * key_bytes, keys(layer, 0) + from * key_bytes, key_bytes);
+    std::memcpy(values(layer, 0) + to * value_bytes, values(layer, 0) + from * value_bytes, value_bytes);
+  }
+}
+
+// --- a sequence -------------------------------------------------------------------------------------------
+
+void Sequence::accept(int32_t token) {
+  tokens.push_back(token);
+  if (sampling.changes_logits()) counts[token]++;
+}
+
+// --- the model --------------------------------------------------------------------------------------------
+
+Model::Model(const Config& config, std::vector<float> frequencies, std::vector<Layer> layers,
+             const float* final_norm, Matrix head, Table embedding, const Kernels* kernels,
+             std::shared_ptr<Pool> pool)
+    : config_(config), frequencies_(std::move(frequencies)), layers_(std::move(layers)), final_norm_(final_norm),
+      head_(head), embedding_(embedding), kernels_(kernels), pool_(std::move(pool)), own_(pool_->size()),
+      next_(config.num_hidden_layers + 1) {
+  x_stride_ = round_up(config.hidden_size, BLOCK);
+  qkv_stride_ = round_up(config.query_width() + 2 * config.key_width(), BLOCK);
+  mixed_stride_ = round_up(config.query_width(), BLOCK);
+  act_stride_ = round_up(config.intermediate_size, BLOCK);
+  logit_stride_ = round_up(config.vocab_size, BLOCK);
+}
+
+void Model::Lines::reserve(int rows, int width) {
+  const int padded = round_up(width, BLOCK);
+  grow(values, size_t(rows) * padded);
+  grow(codes, size_t(rows) * padded);
+  grow(scales, size_t(rows) * padded / 32);
+  grow(starts, size_t(rows) * padded / 32);
+}
+
+Rows Model::Lines::rows(int width) const {
+  const int padded = round_up(width, BLOCK);
+  return {values.data(), padded, codes.data(), scales.data(), starts.data(), padded, padded / 32};
+}
+
+void Model::extend_tables(int positions) {
+  if (positions <= positions_) return;
+  positions = std::max(positions, std::min(config_.context, std::max(256, 2 * positions_)));
+  const int half = config_.head_dim / 2;
+  cosines_.resize(size_t(positions) * half);
+  sines_.resize(size_t(positions) * half);
+  for (int position = positions_; position < positions; position++)
+    for (int i = 0; i < half; i++) {
+      const float angle = float(position) * frequencies_[i];
+      cosines_[size_t(position) * half + i] = std::cos(angle);
+      sines_[size_t(position) * half + i] = std::sin(angle);
+    }
+  positions_ = positions;
+}
+
+void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>& counts, bool choose) {
+  slices_.clear();
+  items_.clear();
+  out_rows_.clear();
+  row_tokens_.clear();
+  row_slices_.clear();
+  rows_ = 0;
+  single_ = true;
+  int longest = 0;
+  for (size_t i = 0; i < sequences.size(); i++) {
+    Sequence& sequence = *sequences[i];
+    const int count = counts[i];
+    const bool last = count == sequence.pending();
+    const int drafts = choose && last ? int(sequence.drafts.size()) : 0;
+    Slice slice{&sequence, rows_, count + drafts, sequence.computed, int(out_rows_.size()), 0};
+    for (int k = 0; k < slice.rows; k++) {
+      row_tokens_.push_back(k < count ? sequence.tokens[sequence.computed + k] : sequence.drafts[k - count]);
+      row_slices_.push_back(int(i));
+      if (!choose || (last && k >= count - 1)) out_rows_.push_back(rows_ + k);
+    }
+    slice.outs = int(out_rows_.size()) - slice.out;
+    rows_ += slice.rows;
+    single_ = single_ && slice.rows == 1;
+    longest = std::max(longest, slice.start + slice.rows);
+    slices_.push_back(slice);
+  }
+  for (int i = int(slices_.size()) - 1; i >= 0; i--)  // the longest pieces first
+    for (int row = (slices_[i].rows - 1) / ITEM_ROWS * ITEM_ROWS; row >= 0; row -= ITEM_ROWS)
+      for (int head = 0; head < config_.num_key_value_heads; head++)
+        items_.push_back({i, head, row, std::min(ITEM_ROWS, slices_[i].rows - row)});
+  extend_tables(longest);
+  for (auto& next : next_) next.store(0, std::memory_order_relaxed);
+
+  grow(x_, size_t(rows_) * x_stride_);
+  grow(qkv_, size_t(rows_) * qkv_stride_);
+  grow(mixed_, size_t(rows_) * mixed_stride_);
+  grow(act_, size_t(rows_) * act_stride_);
+  if (choose) grow(logits_, out_rows_.size() * logit_stride_);
+  const int widest = std::max({x_stride_, mixed_stride_, act_stride_});
+  if (rows_ > PRIVATE_ROWS) shared_.reserve(rows_, widest);
+  for (auto& own : own_) {
+    own.lines.reserve(PRIVATE_ROWS, widest);
+    grow(own.line, size_t(widest));
+    grow(own.scratch, attention_scratch(longest));
+    grow(own.spare, size_t(logit_stride_));
+  }
+}
+
+void Model::embed(int row, int32_t token) {
+  float* x = x_.data() + size_t(row) * x_stride_;
+  const int width = config_.hidden_size;
+  if (!embedding_.data) return kernels_->unpack(head_, token, x);
+  if (embedding_.type == Type::f32) {
+    std::memcpy(x, static_cast<const float*>(embedding_.data) + size_t(token) * width, size_t(width) * 4);
+    return;
+  }
+  const uint16_t* line = static_cast<const uint16_t*>(embedding_.data) + size_t(token) * width;
+  for (int i = 0; i < width; i++) x[i] = from_bits(uint32_t(line[i]) << 16);
+}
+
+Rows Model::prepare(int thread, const float* x, int64_t stride, const int* index, int rows, int width,
+                    const float* norm, const Matrix& target) {
+  const bool alone = rows <= PRIVATE_ROWS;
+  if (!target.quantized() && !norm && !index) return {x, stride};
+  Lines& lines = alone ? own_[thread].lines : shared_;
+  const Rows prepared = lines.rows(width);
+  const auto [first, last] = alone ? std::pair<int, int>(0, rows) : share(rows, thread, pool_->size());
+  for (int row = first; row < last; row++) {
+    const float* line = x + (index ? index[row] : row) * stride;
+    float* values = lines.values.data() + row * prepared.stride;
+    if (norm) {
+      float* normed = target.quantized() ? own_[thread].line.data() : values;
+      kernels_->normalize(line, norm, width, config_.rms_norm_eps, normed);
+      line = normed;
+    } else if (!target.quantized()) {
+      std::memcpy(values, line, size_t(width) * 4);
+    }
+    if (target.quantized())
+      kernels_->quantize(line, width, target.group, target.type == Type::int8 ? 128 : 8,
+                         lines.codes.data() + row * prepared.code_stride,
+                         lines.scales.data() + row * prepared.group_stride,
+                         lines.starts.data() + row * prepared.group_stride);
+  }
+  if (!alone) pool_->meet();
+  return prepared;
+}
+
+void Model::multiply(int thread, const Matrix& matrix, const Rows& x, int rows, float* out, int64_t stride,
+                     Into into) {
+  const int unit = into == Into::gate ? 2 : 1;  // a gate's panels come in pairs
+  const auto [first, last] = share(matrix.panels() / unit, thread, pool_->size());
+  kernels_->multiply(matrix, x, rows, first * unit, last * unit, out, stride, into);
+}
+
+void Model::turn_row(Cache& cache, int layer, const Slice& slice, int row, int first_head, int last_head) {
+  const int width = config_.head_dim, share = config_.num_attention_heads / config_.num_key_value_heads;
+  const int position = slice.start + row - slice.row;
+  const float* cosines = cosines_.data() + size_t(position) * width / 2;
+  const float* sines = sines_.data() + size_t(position) * width / 2;
+  float* queries = qkv_.data() + size_t(row) * qkv_stride_;
+  float* keys = queries + config_.query_width();
+  const float* values = keys + config_.key_width();
+  const int block = slice.sequence->blocks[position / BLOCK];
+  const size_t size = cache.half() ? 2 : 4;
+  for (int head = first_head; head < last_head; head++) {
+    kernels_->rotate(queries + head * share * width, share, width, cosines, sines);
+    kernels_->rotate(keys + head * width, 1, width, cosines, sines);
+    kernels_->remember(keys + head * width, values + head * width, width, cache.half(),
+                       cache.keys(layer, head) + size_t(block) * cache.key_stride() * size,
+                       cache.values(layer, head) + size_t(block) * cache.value_stride() * size, position % BLOCK);
+  }
+}
+
+void Model::attend(Cache& cache, int thread, int layer, const Item& item) {
+  const Slice& slice = slices_[item.slice];
+  const int share = config_.num_attention_heads / config_.num_key_value_heads;
+  const int row = slice.row + item.row, offset = item.head * share * config_.head_dim;
+  if (single_) turn_row(cache, layer, slice, row, item.head, item.head + 1);
+  Attention a;
+  a.queries = qkv_.data() + size_t(row) * qkv_stride_ + offset;
+  a.out = mixed_.data() + size_t(row) * mixed_stride_ + offset;
+  a.row_stride = qkv_stride_;
+  a.out_stride = mixed_stride_;
+  a.rows = item.rows;
+  a.heads = share;
+  a.head_dim = config_.head_dim;
+  a.first = slice.start + item.row;
+  a.scale = 1 / std::sqrt(float(config_.head_dim));
+  a.half = cache.half();
+  a.keys = cache.keys(layer, item.head);
+  a.values = cache.values(layer, item.head);
+  a.key_stride = cache.key_stride();
+  a.value_stride = cache.value_stride();
+  a.blocks = slice.sequence->blocks.data();
+  a.scratch = own_[thread].scratch.data();
+  kernels_->attend(a);
+}
+
+void Model::run_layer(Cache& cache, int thread, int index) {
+  const Layer& layer = layers_[index];
+  const int width = config_.hidden_size;
+  Rows in = prepare(thread, x_.data(), x_stride_, nullptr, rows_, width, layer.attention_norm, layer.qkv);
+  multiply(thread, layer.qkv, in, rows_, qkv_.data(), qkv_stride_, Into::store);
+  pool_->meet();
+  if (!single_) {
+    const auto [first, last] = share(rows_, thread, pool_->size());
+    for (int row = first; row < last; row++)
+      turn_row(cache, index, slices_[row_slices_[row]], row, 0, config_.num_key_value_heads);
+    pool_->meet();
+  }
+  for (size_t i; (i = size_t(next_[index].fetch_add(1, std::memory_order_relaxed))) < items_.size();)
+    attend(cache, thread, index, items_[i]);
+  pool_->meet();
+  in = prepare(thread, mixed_.data(), mixed_stride_, nullptr, rows_, config_.query_width(), nullptr, layer.out);
+  multiply(thread, layer.out, in, rows_, x_.data(), x_stride_, Into::add);
+  pool_->meet();
+  in = prepare(thread, x_.data(), x_stride_, nullptr, rows_, width, layer.feed_norm, layer.gate_up);
+  multiply(thread, layer.gate_up, in, rows_, act_.data(), act_stride_, Into::gate);
+  pool_->meet();
+  in = prepare(thread, act_.data(), act_stride_, nullptr, rows_, config_.intermediate_size, nullptr, layer.down);
+  multiply(thread, layer.down, in, rows_, x_.data(), x_stride_, Into::add);
+  pool_->meet();
+}
+
+void Model::forward(Cache& cache, float* all_logits) {
+  float* logits = all_logits ? all_logits : logits_.data();
+  const int outs = int(out_rows_.size());
+  pool_->run([&](int thread) {
+    const auto [first, last] = share(rows_, thread, pool_->size());
+    for (int row = first; row < last; row++) embed(row, row_tokens_[row]);
+    pool_->meet();
+    for (int layer = 0; layer < config_.num_hidden_layers; layer++) run_layer(cache, thread, layer);
+    if (!outs) return;
+    const Rows in = prepare(thread, x_.data(), x_stride_, out_rows_.data(), outs, config_.hidden_size, final_norm_,
+                            head_);
+    multiply(thread, head_, in, outs, logits, logit_stride_, Into::store);
+    if (all_logits) return;
+    pool_->meet();
+    for (size_t i; (i = size_t(next_.back().fetch_add(1, std::memory_order_relaxed))) < slices_.size();)
+      if (slices_[i].outs) verify(slices_[i], logits_.data(), own_[thread].spare.data());
+  });
+}
+
+void Model::verify(const Slice& slice, float* logits, float* spare) {
+  Sequence& sequence = *slice.sequence;
+  const uint32_t* allowed = sequence.allowed.empty() ? nullptr : sequence.allowed.data();
+  for (int i = 0; i < slice.outs; i++) {
+    const int place = int(sequence.tokens.size()) - sequence.prompt;
+    Chosen chosen = choose(*kernels_, sequence.sampling, sequence.counts, i == 0 ? allowed : nullptr, place,
+                           logits + size_t(slice.out + i) * logit_stride_, config_.vocab_size, spare);
+    const int32_t token = chosen.token;
+    sequence.chosen.push_back(std::move(chosen));
+    if (token < 0) return;
+    sequence.accept(token);
+    if (std::find(sequence.stops.begin(), sequence.stops.end(), token) != sequence.stops.end()) return;
+    if (i + 1 == slice.outs || sequence.drafts[i] != token) return;
+    sequence.computed++;  // the draft was read in its place, so the cache knows it
+  }
+}
+
+void Model::step(Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
+  std::lock_guard<std::mutex> lock(busy_);
+  plan(sequences, counts, true);
+  for (size_t i = 0; i < sequences.size(); i++) sequences[i]->chosen.clear();
+  // What is read now counts as known before the choices are made: an accepted draft adds to it.
+  for (size_t i = 0; i < sequences.size(); i++) sequences[i]->computed += counts[i];
+  forward(cache, nullptr);
+  for (Sequence* sequence : sequences) sequence->drafts.clear();
+}
+
+void Model::logits(Cache& cache, Sequence& sequence, int count, float* out) {
+  std::lock_guard<std::mutex> lock(busy_);
+  plan({&sequence}, {count}, false);
+  std::vector<float> all(size_t(count) * logit_stride_);
+  forward(cache, all.data());
+  for (int row = 0; row < count; row++)
+    std::memcpy(out + size_t(row) * config_.vocab_size, all.data() + size_t(row) * logit_stride_,
+                size_t(config_.vocab_size) * 4);
+  sequence.computed += count;
+}
+
+}  // namespace camelid

@@ -1,0 +1,278 @@
+// The binding: arrays and numbers in, tokens out. Whoever calls it checks what users give; what is checked here
+// keeps a mistake of ours from reading beyond an array.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels.h"
+#include "model.h"
+#include "pack.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace camelid {
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Writable = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Grid = nb::ndarray<nb::ndim<2>, nb::c_contig, nb::device::cpu, nb::ro>;
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
+
+const Kernels* kernels_named(const std::string& name) {
+  for (const IsaEntry* isa = ISAS; isa->name; isa++)
+    if (name == isa->name && isa->available()) return isa->kernels;
+  throw std::invalid_argument("this processor has no instruction set " + name);
+}
+
+std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (const IsaEntry* isa = ISAS; isa->name; isa++)
+    if (isa->available()) names.emplace_back(isa->name);
+  return names;
+}
+
+Matrix make_matrix(int type, int outputs, int inputs, int group) {
+  require(type >= 0 && type <= 3, "unknown type of weights");
+  require(outputs > 0 && inputs > 0, "a matrix has outputs and inputs");
+  Matrix matrix{Type(type), outputs, inputs, group, nullptr};
+  require(!matrix.quantized() || group == 32 || group == 64, "a group is 32 or 64");
+  return matrix;
+}
+
+// A matrix and the array that it lies in.
+struct Packed {
+  Matrix matrix;
+  nb::object owner;
+};
+
+size_t packed_bytes(int type, int outputs, int inputs, int group) {
+  return make_matrix(type, outputs, inputs, group).bytes();
+}
+
+Number number_of(const Grid& grid) {
+  if (grid.dtype() == nb::dtype<float>()) return Number::f32;
+  require(grid.dtype() == nb::dtype<uint16_t>(), "weights are float32, or bfloat16 or float16 as uint16");
+  return Number::bf16;
+}
+
+bool pack_into(const std::vector<Grid>& grids, bool half, bool in_turn, int type, int group, Writable out,
+               int threads) {
+  require(!grids.empty(), "nothing to pack");
+  std::vector<Source> sources;
+  int outputs = 0;
+  const size_t inputs = grids[0].shape(1);
+  for (const Grid& grid : grids) {
+    require(grid.shape(1) == inputs, "the sources differ in their inputs");
+    require(!in_turn || grid.shape(0) == grids[0].shape(0), "sources in turn are equally long");
+    Number number = number_of(grid);
+    if (number == Number::bf16 && half) number = Number::f16;
+    sources.push_back({number, grid.data(), int(grid.shape(0))});
+    outputs += in_turn ? round_up(int(grid.shape(0)), LANES) : int(grid.shape(0));
+  }
+  const Matrix matrix = make_matrix(type, outputs, int(inputs), group);
+  require(out.shape(0) == matrix.bytes(), "the array has another size than the packed matrix");
+  nb::gil_scoped_release release;
+  return pack(sources, in_turn, matrix, out.data(), *Pool::shared(threads));
+}
+
+// A model that holds on to the arrays it was made of.
+struct Bound {
+  std::unique_ptr<Model> model;
+  std::vector<nb::object> owners;
+};
+
+using Piece = std::tuple<int, int, int, int, Bytes>;
+
+void check(const Matrix& matrix, int outputs, int inputs, const char* name) {
+  if (matrix.outputs != outputs || matrix.inputs != inputs)
+    throw std::invalid_argument(std::string(name) + " has another shape than the config says");
+}
+
+}  // namespace
+}  // namespace camelid
+
+using namespace camelid;
+
+NB_MODULE(_native, m) {
+  m.doc() = "Packed weights and the step through them.";
+  m.attr("BLOCK") = BLOCK;
+  m.attr("LANES") = LANES;
+  m.def("isas", &isas, "The instruction sets of this processor that were compiled, best first.");
+  m.def("packed_bytes", &packed_bytes, "type"_a, "outputs"_a, "inputs"_a, "group"_a);
+  m.def("pack", &pack_into, "sources"_a, "half"_a, "in_turn"_a, "type"_a, "group"_a, "out"_a, "threads"_a);
+
+  nb::class_<Packed>(m, "Matrix")
+      .def("__init__",
+           [](Packed* self, int type, int outputs, int inputs, int group, Bytes data) {
+             Matrix matrix = make_matrix(type, outputs, inputs, group);
+             require(data.shape(0) == matrix.bytes(), "the array has another size than the packed matrix");
+             matrix.data = data.data();
+             new (self) Packed{matrix, nb::cast(data)};
+           })
+      .def("unpack",
+           [](const Packed& self, const std::string& isa) {
+             const Kernels* kernels = kernels_named(isa);
+             const size_t rows = self.matrix.outputs, columns = self.matrix.inputs;
+             float* out = new float[rows * columns];
+             nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+             for (size_t row = 0; row < rows; row++) kernels->unpack(self.matrix, int(row), out + row * columns);
+             return nb::ndarray<nb::numpy, float, nb::ndim<2>>(out, {rows, columns}, owner);
+           },
+           "isa"_a);
+
+  nb::class_<Sampling>(m, "Sampling")
+      .def(nb::init<>())
+      .def_rw("temperature", &Sampling::temperature)
+      .def_rw("top_p", &Sampling::top_p)
+      .def_rw("min_p", &Sampling::min_p)
+      .def_rw("top_k", &Sampling::top_k)
+      .def_rw("repetition_penalty", &Sampling::repetition_penalty)
+      .def_rw("presence_penalty", &Sampling::presence_penalty)
+      .def_rw("frequency_penalty", &Sampling::frequency_penalty)
+      .def_rw("seed", &Sampling::seed)
+      .def_rw("top_logprobs", &Sampling::top_logprobs)
+      .def_rw("logit_bias", &Sampling::logit_bias);
+
+  nb::class_<Chosen>(m, "Chosen")
+      .def_ro("token", &Chosen::token)
+      .def_ro("logprob", &Chosen::logprob)
+      .def_ro("top", &Chosen::top);
+
+  nb::class_<Sequence>(m, "Sequence")
+      .def("__init__",
+           [](Sequence* self, std::vector<int32_t> tokens, const Sampling& sampling, std::vector<int32_t> stops) {
+             require(!tokens.empty(), "a sequence begins with a token");
+             new (self) Sequence;
+             self->prompt = int(tokens.size());
+             self->sampling = sampling;
+             self->stops = std::move(stops);
+             if (sampling.repetition_penalty != 1)
+               for (int32_t token : tokens) self->counts.emplace(token, 0);
+             self->tokens = std::move(tokens);
+           },
+           "tokens"_a, "sampling"_a, "stops"_a = std::vector<int32_t>())
+      .def_ro("tokens", &Sequence::tokens)
+      .def_ro("prompt", &Sequence::prompt)
+      .def_rw("computed", &Sequence::computed)
+      .def_rw("blocks", &Sequence::blocks)
+      .def_rw("drafts", &Sequence::drafts)
+      .def_rw("allowed", &Sequence::allowed)
+      .def_ro("chosen", &Sequence::chosen)
+      .def_prop_ro("length", [](const Sequence& self) { return self.tokens.size(); })
+      .def_prop_ro("pending", &Sequence::pending)
+      .def("accept", &Sequence::accept, "token"_a, "Adds a token that was chosen elsewhere.")
+      .def("since", [](const Sequence& self, int place) {
+        require(place >= 0 && place <= int(self.tokens.size()), "no such place");
+        return std::vector<int32_t>(self.tokens.begin() + place, self.tokens.end());
+      });
+
+  nb::class_<Cache>(m, "Cache")
+      .def_prop_ro("blocks", &Cache::blocks)
+      .def_prop_ro("bytes", &Cache::bytes)
+      .def("copy", [](Cache& self, int from, int to) {
+        require(from >= 0 && from < self.blocks() && to >= 0 && to < self.blocks(), "no such block");
+        nb::gil_scoped_release release;
+        self.copy(from, to);
+      });
+
+  nb::class_<Bound>(m, "Model")
+      .def("__init__",
+           [](Bound* self, nb::dict c, Floats frequencies, std::vector<const Packed*> matrices,
+              std::vector<Floats> norms, nb::object embedding, const std::string& isa, int threads) {
+             Config config;
+             auto number = [&](const char* name) { return nb::cast<int>(c[name]); };
+             config.hidden_size = number("hidden_size");
+             config.intermediate_size = number("intermediate_size");
+             config.num_hidden_layers = number("num_hidden_layers");
+             config.num_attention_heads = number("num_attention_heads");
+             config.num_key_value_heads = number("num_key_value_heads");
+             config.head_dim = number("head_dim");
+             config.vocab_size = number("vocab_size");
+             config.context = number("max_position_embeddings");
+             config.rms_norm_eps = nb::cast<float>(c["rms_norm_eps"]);
+             const int layers = config.num_hidden_layers;
+             require(int(matrices.size()) == 4 * layers + 1, "four matrices a layer, and the head");
+             require(int(norms.size()) == 2 * layers + 1, "two norms a layer, and the last one");
+             require(int(frequencies.shape(0)) == config.head_dim / 2, "one frequency per two dimensions");
+             for (const Floats& norm : norms)
+               require(int(norm.shape(0)) == config.hidden_size, "a norm is as wide as the model");
+             std::vector<Layer> parts(layers);
+             for (int i = 0; i < layers; i++) {
+               Layer& part = parts[i];
+               part = {matrices[4 * i]->matrix, matrices[4 * i + 1]->matrix, matrices[4 * i + 2]->matrix,
+                       matrices[4 * i + 3]->matrix, norms[2 * i].data(), norms[2 * i + 1].data()};
+               check(part.qkv, config.query_width() + 2 * config.key_width(), config.hidden_size, "qkv");
+               check(part.out, config.hidden_size, config.query_width(), "out");
+               check(part.gate_up, 2 * round_up(config.intermediate_size, LANES), config.hidden_size, "gate_up");
+               check(part.down, config.hidden_size, config.intermediate_size, "down");
+             }
+             const Matrix head = matrices.back()->matrix;
+             check(head, config.vocab_size, config.hidden_size, "head");
+             Table table;
+             if (!embedding.is_none()) {
+               Grid grid = nb::cast<Grid>(embedding);
+               require(int(grid.shape(0)) == config.vocab_size && int(grid.shape(1)) == config.hidden_size,
+                       "the embedding has another shape than the config says");
+               table = {number_of(grid) == Number::f32 ? Type::f32 : Type::bf16, grid.data()};
+             }
+             new (self) Bound;
+             for (const Packed* matrix : matrices) self->owners.push_back(matrix->owner);
+             for (const Floats& norm : norms) self->owners.push_back(nb::cast(norm));
+             self->owners.push_back(embedding);
+             self->model = std::make_unique<Model>(
+                 config, std::vector<float>(frequencies.data(), frequencies.data() + frequencies.shape(0)),
+                 std::move(parts), norms.back().data(), head, table, kernels_named(isa), Pool::shared(threads));
+           },
+           "config"_a, "frequencies"_a, "matrices"_a, "norms"_a, "embedding"_a.none(), "isa"_a, "threads"_a)
+      .def_prop_ro("isa", [](const Bound& self) { return self.model->kernels().name; })
+      .def_prop_ro("threads", [](const Bound& self) { return self.model->threads(); })
+      .def("new_cache", [](const Bound& self, int blocks, bool half) {
+        require(blocks > 0, "a cache has blocks");
+        return new Cache(self.model->config(), blocks, half);
+      }, "blocks"_a, "half"_a, nb::rv_policy::take_ownership)
+      .def("step",
+           [](Bound& self, Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
+             require(sequences.size() == counts.size(), "a count for each sequence");
+             const Config& config = self.model->config();
+             for (size_t i = 0; i < sequences.size(); i++) {
+               const Sequence& s = *sequences[i];
+               const int end = s.computed + counts[i] + int(s.drafts.size());
+               require(counts[i] > 0 && counts[i] <= s.pending() && s.computed >= 0, "a count of pending tokens");
+               require(end <= config.context, "beyond the context");
+               require(int(s.blocks.size()) * BLOCK >= end, "too few blocks");
+               for (int32_t block : s.blocks) require(block >= 0 && block < cache.blocks(), "no such block");
+               for (int k = 0; k < counts[i]; k++)
+                 require(s.tokens[s.computed + k] >= 0 && s.tokens[s.computed + k] < config.vocab_size, "no such token");
+               for (int32_t token : s.drafts) require(token >= 0 && token < config.vocab_size, "no such token");
+               require(s.allowed.empty() || int(s.allowed.size()) * 32 >= config.vocab_size, "too few bits");
+             }
+             nb::gil_scoped_release release;
+             self.model->step(cache, sequences, counts);
+           },
+           "cache"_a, "sequences"_a, "counts"_a)
+      .def("logits",
+           [](Bound& self, Cache& cache, Sequence& s, int count,
+              nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out) {
+             const Config& config = self.model->config();
+             require(count > 0 && count <= s.pending() && s.computed >= 0, "a count of pending tokens");
+             require(s.computed + count <= config.context, "beyond the context");
+             require(int(s.blocks.size()) * BLOCK >= s.computed + count, "too few blocks");
+             for (int32_t block : s.blocks) require(block >= 0 && block < cache.blocks(), "no such block");
+             for (int32_t token : s.tokens) require(token >= 0 && token < config.vocab_size, "no such token");
+             require(int(out.shape(0)) == count && int(out.shape(1)) == config.vocab_size, "the wrong room");
+             nb::gil_scoped_release release;
+             self.model->logits(cache, s, count, out.data());
+           },
+           "cache"_a, "sequence"_a, "count"_a, "out"_a);
+}
