@@ -1,12 +1,13 @@
 """What a backend is: a loaded model that takes and gives token ids."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camelid.errors import ContextTooLongError
+from camelid.generate.sampling import SamplingOptions
 from camelid.model.config import DecoderConfig
 
 
@@ -37,14 +38,8 @@ class Backend(Protocol):
         self,
         token_ids: Sequence[int],
         *,
-        max_tokens: int = 256,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
         stop_ids: Sequence[int] = (),
-        seed: int | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Iterator[int]:
         """Yield the tokens that follow `token_ids`, each as soon as it is known."""
 

@@ -5,7 +5,8 @@ are the same. The filters work in the order of `transformers`: repetition penalt
 min-p.
 """
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -30,7 +31,13 @@ class SamplingSettings:
         Source: Nguyen et al. 2024, arXiv:2407.01082, section 3.
     repetition_penalty: above 1 makes tokens of the prompt and the reply less likely.
         Source: Keskar et al. 2019, arXiv:1909.05858, section 4.1.
+    presence_penalty: taken from the logit of each token that the reply has already, in [-2, 2].
+    frequency_penalty: taken from it once for each time that the reply has the token, in [-2, 2].
+    logit_bias: added to the logits of these tokens, each in [-100, 100]; kept as pairs in order.
+        Source of these three: OpenAI's API reference, "Create chat completion".
     seed: the same seed draws the same tokens; None draws anew each time.
+    top_logprobs: how many of the likeliest tokens are told beside each chosen one, 0 to 20; None tells
+        nothing. Log-probabilities are the model's own, before any of these settings.
 
     Raises RequestError for a number out of its range.
     """
@@ -41,7 +48,11 @@ class SamplingSettings:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] | tuple[tuple[int, float], ...] = ()
     seed: int | None = None
+    top_logprobs: int | None = None
 
     def __post_init__(self) -> None:
         _check("max_tokens", self.max_tokens, self.max_tokens >= 1, "1 or more")
@@ -51,8 +62,28 @@ class SamplingSettings:
         _check("min_p", self.min_p, 0 <= self.min_p <= 1, "between 0 and 1")
         penalty = self.repetition_penalty
         _check("repetition_penalty", penalty, 0 < penalty < float("inf"), "above 0 (1 changes nothing)")
+        for name in ("presence_penalty", "frequency_penalty"):
+            _check(name, getattr(self, name), -2 <= getattr(self, name) <= 2, "between -2 and 2")
         if self.seed is not None:
-            _check("seed", self.seed, self.seed >= 0, "0 or more")
+            _check("seed", self.seed, 0 <= self.seed < 2**64, "0 or more and less than 2**64")
+        if self.top_logprobs is not None:
+            _check("top_logprobs", self.top_logprobs, 0 <= self.top_logprobs <= 20, "between 0 and 20")
+        biases = tuple(sorted(dict(self.logit_bias).items()))
+        for token_id, bias in biases:
+            _check(f"logit_bias of token {token_id}", bias, -100 <= bias <= 100, "between -100 and 100")
+        object.__setattr__(self, "logit_bias", biases)
+
+    def check_fits(self, vocab_size: int) -> None:
+        """Check that a model of so many tokens knows all that are named.
+
+        Raises RequestError when it does not.
+        """
+        for token_id in dict(self.logit_bias):
+            _check("A token of logit_bias", token_id, 0 <= token_id < vocab_size, f"0 to {vocab_size - 1}")
+
+    def choose_seed(self) -> int:
+        """Return the seed of one reply: the one that was given, or a fresh one."""
+        return secrets.randbits(64) if self.seed is None else self.seed
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -64,7 +95,11 @@ class SamplingOptions(TypedDict, total=False):
     top_p: float
     min_p: float
     repetition_penalty: float
+    presence_penalty: float
+    frequency_penalty: float
+    logit_bias: Mapping[int, float] | tuple[tuple[int, float], ...]
     seed: int | None
+    top_logprobs: int | None
 
 
 def _check(name: str, value: float, fits: bool, expected: str) -> None:

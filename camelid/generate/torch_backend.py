@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from camelid.errors import ContextTooLongError, RequestError
 from camelid.generate.backend import room_for
-from camelid.generate.sampling import Sampler, SamplingSettings
+from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
 from camelid.generate.torch_packed import PackedCache, PackedDecoder
 from camelid.model.config import DecoderConfig
 from camelid.model.decoder import Decoder
@@ -60,27 +61,22 @@ class TorchModel:
         self,
         token_ids: Sequence[int],
         *,
-        max_tokens: int = 256,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
         stop_ids: Sequence[int] = (),
-        seed: int | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Iterator[int]:
         """Yield the tokens that follow `token_ids`, each as soon as it is known.
 
         The end is a token of `stop_ids`, which is not yielded; max_tokens; or the end of the context. Fewer
-        tokens than `room_for` says therefore mean that the model stopped by itself. What the other arguments
-        mean and may be, see `SamplingSettings`.
+        tokens than `room_for` says therefore mean that the model stopped by itself. The options are those of
+        `SamplingSettings`; greedy unless a temperature is given.
 
         Raises RequestError at once for arguments out of range, and ContextTooLongError for a prompt that
         leaves no room for a token.
         """
-        settings = SamplingSettings(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
+        settings = SamplingSettings(**options)
+        settings.check_fits(self.vocab_size)
         prompt = self._checked(token_ids)
-        limit = room_for(len(prompt), max_tokens, self.context)
+        limit = room_for(len(prompt), settings.max_tokens, self.context)
         return self._generate(prompt, limit, frozenset(stop_ids), settings)
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:

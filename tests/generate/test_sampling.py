@@ -1,5 +1,7 @@
 """Laws of sampling: what the filters leave, and that the draws follow it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from camelid.errors import RequestError
-from camelid.generate.sampling import Sampler, SamplingSettings, keep_likely, penalise
+from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings, keep_likely, penalise
 
 # Quarters: equals among them, but no two that only rounding tells apart.
 QUARTERS = st.integers(-80, 80).map(lambda number: number / 4)
@@ -102,10 +104,49 @@ def test_a_penalty_counts_the_prompt_and_the_reply():
         ("top_p", 0.0, "above 0 and at most 1"),
         ("min_p", 1.5, "between 0 and 1"),
         ("repetition_penalty", 0.0, "above 0 (1 changes nothing)"),
-        ("seed", -1, "0 or more"),
+        ("presence_penalty", 2.1, "between -2 and 2"),
+        ("frequency_penalty", float("nan"), "between -2 and 2"),
+        ("seed", -1, "0 or more and less than 2**64"),
+        ("seed", 2**64, "0 or more and less than 2**64"),
+        ("top_logprobs", 21, "between 0 and 20"),
+        ("top_logprobs", -1, "between 0 and 20"),
     ],
 )
 def test_numbers_out_of_range_are_named(name, value, expected):
     with pytest.raises(RequestError) as caught:
         SamplingSettings(**{name: value})
     assert str(caught.value) == f"{name} must be {expected}; found {value}."
+
+
+def test_a_bias_out_of_range_is_named_with_its_token():
+    for bias in (-101, float("nan")):
+        with pytest.raises(RequestError) as caught:
+            SamplingSettings(logit_bias={3: 1.5, 7: bias})
+        expected = f"logit_bias of token 7 must be between -100 and 100; found {bias}."
+        assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("stranger", [-1, 8])
+def test_a_bias_of_a_token_that_the_model_does_not_know_is_refused(stranger):
+    settings = SamplingSettings(logit_bias={0: 1, 7: 1, stranger: 1})
+    with pytest.raises(RequestError, match=f"token of logit_bias must be 0 to 7; found {stranger}"):
+        settings.check_fits(8)
+
+
+def test_settings_are_values():
+    biases = {7: 1.5, 3: -2}
+    settings = SamplingSettings(logit_bias=biases)
+    same = SamplingSettings(logit_bias=((3, -2), (7, 1.5)))
+    assert settings == same == dataclasses.replace(settings) and hash(settings) == hash(same)
+    biases[7] = 0.0
+    assert settings.logit_bias == ((3, -2), (7, 1.5)) and settings != SamplingSettings()
+
+
+def test_the_options_are_the_settings():
+    fields = {field.name for field in dataclasses.fields(SamplingSettings)}
+    assert set(SamplingOptions.__annotations__) == fields
+
+
+def test_without_a_seed_every_reply_has_its_own():
+    assert SamplingSettings(seed=5).choose_seed() == 5
+    assert len({SamplingSettings().choose_seed() for _ in range(9)}) == 9

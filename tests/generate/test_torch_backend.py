@@ -107,6 +107,8 @@ def test_tokens_that_the_model_does_not_know(token_ids, message):
 def test_options_out_of_range_are_refused_before_the_first_token():
     with pytest.raises(RequestError, match="temperature must be 0 or more; found -1"):
         MODEL.generate([1], temperature=-1)
+    with pytest.raises(RequestError, match=f"token of logit_bias must be 0 to {tiny.VOCABULARY - 1}; found"):
+        MODEL.generate([1], logit_bias={tiny.VOCABULARY: 1.0})
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
