@@ -56,7 +56,6 @@ ROUGE = RougeScorer(["rougeL"], tokenizer=Words())
 def load_questions(path: Path, limit: int, seed: int) -> list[dict[str, Any]]:
     """Return the held-out conversations to ask, at most `limit` of each task, chosen by the seed."""
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    vocabularies = _vocabularies(records)
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in records:
         turns = record.get("messages") or []
@@ -64,9 +63,7 @@ def load_questions(path: Path, limit: int, seed: int) -> list[dict[str, Any]]:
             continue
         group = record["task"]
         if group == "translation":
-            group += (
-                f" {_source_language(turns[-2]['content'], record['lang'], vocabularies)}→{record['lang']}"
-            )
+            group += f" {record.get('source_lang', '?')}→{record['lang']}"
         groups[group].append(
             {"prompt": turns[:-1], "gold": turns[-1]["content"], "group": group}
             | {key: record[key] for key in ("task", "lang")}
@@ -76,22 +73,6 @@ def load_questions(path: Path, limit: int, seed: int) -> list[dict[str, Any]]:
         size = -(-limit // 3) if group.startswith("translation") else limit
         chosen += random.Random(seed).sample(found, min(size, len(found)))
     return chosen
-
-
-def _vocabularies(records: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
-    """Return the words of each language, from the texts and answers that are known to be in it."""
-    words: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        turns = record.get("messages") or [{"content": record.get("text", "")}]
-        words[record["lang"]].update(Words().tokenize(turns[-1]["content"]))
-    return words
-
-
-def _source_language(prompt: str, target: str, vocabularies: dict[str, set[str]]) -> str:
-    """Return the language, other than the target, that knows most of the prompt's words."""
-    words = Words().tokenize(prompt)
-    known = {lang: sum(word in vocabulary for word in words) for lang, vocabulary in vocabularies.items()}
-    return max((lang for lang in known if lang != target), key=lambda lang: known[lang])
 
 
 def ask(pair: Any, role: str, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
     python benchmarks/reference.py pairs/reference
     python benchmarks/reference.py pairs/demo --preview FOLDER      the page of any pair; nothing is stored
 
-Nothing is chosen by hand: what is asked goes by the places of the records in the pair's held_out.jsonl. Their
-beginning would not do, since some data lies in order of length.
+Nothing is chosen by hand: what is asked goes by the places of the records in the pair's held_out.jsonl.
 """
 
 import argparse
@@ -27,7 +26,6 @@ from camelid.errors import CamelidError
 from camelid.files import write_text
 from camelid.model.pairfile import ROLES, PairFile, read_pair_file
 from camelid.pair import Pair, Speaker, Stream, read_all
-from camelid.text.languages import is_language, language_code
 from camelid.train.evaluate import TOKENS_PER_LANGUAGE
 from camelid.train.journal import read_journal
 from camelid.train.upbringing import read_upbringing
@@ -141,17 +139,17 @@ def _describe_sources(folder: Path, recipe: dict[str, Any]) -> list[dict[str, An
 
 
 def choose_questions(
-    records: Sequence[dict[str, Any]], speaker: Speaker, languages: dict[str, tuple[str, ...]]
+    records: Sequence[dict[str, Any]], speaker: Speaker
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return questions of each task and language, and direction of translation, in the order of the tasks.
 
     They lie evenly spaced among the records of their kind that fit in the context with their gold answers;
-    the second list counts those that do not. languages: see `find_languages`.
+    the second list counts those that do not.
     """
     kinds: dict[tuple[str, str, str, bool], list[dict[str, Any]]] = defaultdict(list)
     too_long: Counter[tuple[str, str, str, bool]] = Counter()
     for record in records:
-        question = pose(record, languages)
+        question = pose(record)
         if question is None:
             continue
         kind = (question["task"], question["lang"], question.get("from", ""), "begins" in question)
@@ -173,21 +171,14 @@ def space_out(questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**questions[place], "number": at} for at, place in enumerate(sorted(places), 1) if questions]
 
 
-def find_languages(recipe: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the two languages of each source of sentence pairs that the recipe names the columns of."""
-    named = {source["name"]: source["pair_langs"] or source["columns"] for source in recipe["source"]}
-    return {name: tuple(map(language_code, filter(is_language, words))) for name, words in named.items()}
-
-
-def pose(record: dict[str, Any], languages: dict[str, tuple[str, ...]]) -> dict[str, Any] | None:
+def pose(record: dict[str, Any]) -> dict[str, Any] | None:
     """Return a record as a question: a document by its first sentences, a conversation by its second answer.
 
     Of a conversation with one answer it is that one; a record with nothing to ask for gives None.
     """
     question = {key: record[key] for key in ("task", "lang", "source")}
-    others = set(languages.get(record["source"], ())) - {record["lang"]}
-    if len(others) == 1:
-        question["from"] = others.pop()
+    if "source_lang" in record:
+        question["from"] = record["source_lang"]
     if record.get("text"):
         beginning, rest = cut_beginning(record["text"])
         return {**question, "begins": beginning, "gold": rest.strip()} if rest.strip() else None
@@ -233,9 +224,8 @@ def main() -> None:
         data = describe_run(options.pair)
         pair = camelid.load(options.pair)
         lines = (options.pair / HELD_OUT).read_text(encoding="utf-8").splitlines()
-        languages = find_languages(pair.file.provenance["recipe"])
         records = [json.loads(line) for line in lines]
-        questions, data["too_long"] = choose_questions(records, pair["llama"], languages)
+        questions, data["too_long"] = choose_questions(records, pair["llama"])
         data["samples"] = [{**question, "answers": answer(pair, question)} for question in questions]
     except CamelidError as error:
         sys.exit(str(error))

@@ -35,7 +35,8 @@ def questions(tmp_path_factory):
         for record in build_world(seed=9, num_records=1500):
             turns = [{"role": turn.role, "content": turn.content} for turn in record.messages]
             body = {"messages": turns} if turns else {"text": record.text}
-            file.write(json.dumps({**body, "lang": record.lang, "task": record.task}) + "\n")
+            told = {"lang": record.lang, "task": record.task, "source_lang": record.source_lang}
+            file.write(json.dumps({**body, **told}) + "\n")
     return quick.load_questions(path, 30, 0)
 
 
@@ -66,6 +67,13 @@ def test_no_answers_score_nothing_and_the_page_says_so(questions):
 def test_directions_of_translation_are_told_apart(questions):
     groups = {question["group"] for question in questions if question["task"] == "translation"}
     assert groups == {f"translation {a}→{b}" for a in quick_langs() for b in quick_langs() if a != b}
+
+
+def test_a_translation_that_does_not_say_its_source_language_is_asked_all_the_same(tmp_path):
+    turns = [{"role": "user", "content": "the dog"}, {"role": "assistant", "content": "der Hund"}]
+    write_lines(tmp_path / "held_out.jsonl", [{"messages": turns, "lang": "de", "task": "translation"}])
+    (question,) = quick.load_questions(tmp_path / "held_out.jsonl", 30, 0)
+    assert question["group"] == "translation ?→de"
 
 
 def quick_langs():
@@ -153,14 +161,13 @@ class Reader:
         return sum(len(turn["content"].split()) for turn in turns)
 
 
-def chat(*turns, lang="en", task="service", source="made up"):
+def chat(*turns, lang="en", task="service", **more):
     roles = ("user", "assistant") * len(turns)
     messages = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=False)]
-    return {"messages": messages, "lang": lang, "task": task, "source": source}
+    return {"messages": messages, "lang": lang, "task": task, "source": "made up", **more}
 
 
 STORY = {"text": "It was a fine day. " * 9, "lang": "en", "task": "story", "source": "made up"}
-LANGUAGES = {"en-de": ("en", "de"), "fr-de": ("fr", "de")}
 RECORDS = [
     STORY,
     STORY,
@@ -174,9 +181,9 @@ RECORDS = [
     ),
     chat("And tea?", "Yes."),
     chat("And milk?", "No."),
-    chat("Translate into German: the dog", "der Hund", lang="de", task="translation", source="en-de"),
-    chat("Translate into German: le chien", "der Hund", lang="de", task="translation", source="fr-de"),
-    chat("Traduis en français : der Hund", "le chien", lang="fr", task="translation", source="fr-de"),
+    chat("Translate into German: the dog", "der Hund", lang="de", task="translation", source_lang="en"),
+    chat("Translate into German: le chien", "der Hund", lang="de", task="translation", source_lang="fr"),
+    chat("Traduis en français : der Hund", "le chien", lang="fr", task="translation", source_lang="de"),
     chat("How many translations are there?", "Three.", task="translation"),
     chat("Sum up: " + "word " * 60, "Words.", task="summary"),
 ]
@@ -185,7 +192,7 @@ RECORDS = [
 def measured(finished, say):
     """Return a stored result in which both models answer `say(role, question)`."""
     data = reference.describe_run(finished)
-    questions, data["too_long"] = reference.choose_questions(RECORDS, Reader(), LANGUAGES)
+    questions, data["too_long"] = reference.choose_questions(RECORDS, Reader())
     data["samples"] = []
     for question in questions:
         ways = ("greedy", "drawn") if "begins" in question else ("greedy",)
@@ -197,7 +204,7 @@ def measured(finished, say):
 
 
 def test_records_of_each_kind_that_fit_are_asked_for_their_second_answer():
-    questions, too_long = reference.choose_questions(RECORDS, Reader(), LANGUAGES)
+    questions, too_long = reference.choose_questions(RECORDS, Reader())
     kinds = [(question["task"], question.get("from", ""), question["lang"]) for question in questions]
     pairs = [("en", "de"), ("fr", "de"), ("", "en"), ("de", "fr")]
     translations = [("translation", *pair) for pair in pairs]
@@ -214,12 +221,6 @@ def test_questions_lie_evenly_spaced():
     assert [question["gold"] for question in reference.space_out(chats[:1])] == [0]
     assert [question["gold"] for question in reference.space_out([{"begins": "", "gold": 0}] * 3)] == [0]
     assert reference.space_out([]) == []
-
-
-def test_the_recipe_says_which_languages_a_source_of_pairs_has(finished):
-    pair = json.loads((finished / "pair.json").read_text())
-    languages = reference.find_languages(pair["provenance"]["recipe"])
-    assert languages["en-es"] == ("en", "es") and languages["stories"] == ()
 
 
 def test_a_pair_knows_its_recipe_wherever_the_data_lay_unless_that_has_changed(finished):

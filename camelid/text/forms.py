@@ -192,9 +192,13 @@ class RecordMaker:
             key = make_key(one if is_first else two)
         records = []
         if self._source.directions != "backward":
-            records += self._ask(self._translate(one, first_lang, second_lang), two, key, second_lang)
+            records += self._ask(
+                self._translate(one, first_lang, second_lang), two, key, second_lang, first_lang
+            )
         if self._source.directions != "forward":
-            records += self._ask(self._translate(two, second_lang, first_lang), one, key, first_lang)
+            records += self._ask(
+                self._translate(two, second_lang, first_lang), one, key, first_lang, second_lang
+            )
         return records
 
     def _translate(self, text: str, source: str, target: str) -> str:
@@ -203,14 +207,15 @@ class RecordMaker:
         prompt = self._by_text[pick(self._source.prompts, text + target)]
         return prompt.fill({"text": text, "source": source, "target": target})
 
-    def _ask(self, question: str, answer: str, key: str, lang: str) -> list[Record]:
+    def _ask(self, question: str, answer: str, key: str, lang: str, source_lang: str = "") -> list[Record]:
         """Return the record of one question and one answer, or none when either is empty."""
         question, answer = _clean(question).strip(), _clean(answer).strip()
         if not question or not answer:
             return []
         messages = (*self._system, Message("user", question), Message("assistant", answer))
         task = self._source.task or ("translation" if self._form == self._from_pair else "")
-        return [Record(messages=messages, lang=lang, task=task, key=key or make_key(question))]
+        key = key or make_key(question)
+        return [Record(messages=messages, lang=lang, task=task, key=key, source_lang=source_lang)]
 
     def _from_turns(self, row: Row, key: str, lang: str) -> list[Record]:
         column = next((name for name in _CHAT_COLUMNS if name in row), None)

@@ -26,6 +26,7 @@ class Record:
     lang: ISO 639-1 code of the language that the text, or the answer, is in; "und" when unknown.
     task: what the record teaches, for instance "story", "translation", "sentiment"; "" when unknown.
     key: what the split hashes: records that share a key are never on both sides of the split.
+    source_lang: the code of the language that a translation is from; "" when there is none or it is unknown.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class Record:
     lang: str = "und"
     task: str = ""
     key: str = ""
+    source_lang: str = ""
 
     @property
     def is_chat(self) -> bool:

@@ -3,7 +3,8 @@
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from camelid.errors import DataError
 from camelid.files import hash_json, open_atomic, write_json
 from camelid.text.batches import Batches, MixPart
-from camelid.text.corpus import Corpus, SourceReport, build_corpus
+from camelid.text.corpus import Corpus, SourceReport, build_corpus, hash_content
 from camelid.text.packing import Mode
 from camelid.text.records import Record
 from camelid.text.shards import TokenShard, ensure_shard
@@ -23,7 +24,7 @@ from camelid.train.progress import Progress
 from camelid.train.settings import StageSettings
 from camelid.train.upbringing import Upbringing
 
-HELD_OUT_KEPT = 200  # records of each task and language that the pair folder keeps to look at and to score
+HELD_OUT_KEPT = 200  # records of each task and language that the pair folder keeps, see `choose_held_out`
 
 
 class Material:
@@ -125,15 +126,10 @@ class Material:
         return ensure_shard(self._folder, f"{name}.{side}", records, tokenizer, inputs=self.identity)
 
     def _keep_held_out(self) -> None:
-        """Write the pair folder's held_out.jsonl: up to HELD_OUT_KEPT records of each task and language."""
-        counts: dict[tuple[str, str], int] = {}
+        """Write the pair folder's held_out.jsonl."""
         with open_atomic(self._upbringing.folder / "held_out.jsonl") as file:
-            for name, records in self.corpus.held_out.items():
-                for record in records:
-                    group = (record.task, record.lang)
-                    counts[group] = counts.get(group, 0) + 1
-                    if counts[group] <= HELD_OUT_KEPT:
-                        file.write(json.dumps(_as_line(record, name), ensure_ascii=False) + "\n")
+            for name, record in choose_held_out(self.corpus.held_out, HELD_OUT_KEPT):
+                file.write(json.dumps(_as_line(record, name), ensure_ascii=False) + "\n")
 
     def _tell(self, report: SourceReport) -> None:
         languages = ", ".join(f"{lang} {count:,}" for lang, count in sorted(report.languages.items()))
@@ -143,6 +139,28 @@ class Material:
         if report.bad:
             line += f", {report.bad:,} could not be read"
         self._progress.note(line)
+
+
+def choose_held_out(held_out: Mapping[str, Sequence[Record]], most: int) -> list[tuple[str, Record]]:
+    """Return records to look at and to score, each with its source's name: `most` of a task and language.
+
+    The sources, and of translations the languages they are from, give one each in turn until they have no
+    more. Which of its records a source gives goes by a hash: a file may lie in order of length.
+    """
+    groups: dict[tuple[str, str], dict[tuple[str, str], list[Record]]] = defaultdict(dict)
+    for name, records in held_out.items():
+        for record in records:
+            kinds = groups[record.task, record.lang]
+            kinds.setdefault((name, record.source_lang), []).append(record)
+    chosen = []
+    for kinds in groups.values():
+        queues = [
+            [(name, record) for record in sorted(found, key=hash_content)]
+            for (name, _), found in kinds.items()
+        ]
+        turns = itertools.chain.from_iterable(itertools.zip_longest(*queues))
+        chosen += [each for each in turns if each][:most]
+    return chosen
 
 
 def _texts(record: Record) -> Iterator[str]:
@@ -155,4 +173,5 @@ def _as_line(record: Record, source: str) -> dict[str, Any]:
         if record.is_chat
         else {"text": record.text}
     )
-    return {**told, "lang": record.lang, "task": record.task, "source": source}
+    line = {**told, "lang": record.lang, "task": record.task, "source": source}
+    return {**line, "source_lang": record.source_lang} if record.source_lang else line

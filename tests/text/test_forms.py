@@ -100,6 +100,7 @@ def test_pairs_go_both_ways_and_share_the_english_key():
     (there, back), reading = make({"de": "Geh!", "en": "Go!"})
     assert reading.form == "pairs"
     assert (there.answer, there.lang, back.answer, back.lang) == ("Go!", "en", "Geh!", "de")
+    assert (there.source_lang, back.source_lang) == ("de", "en")
     assert there.messages[0].content == ask_translation("Geh!", "de", "en")
     assert there.key == back.key == "go!"
     assert there.task == "translation"

@@ -1,6 +1,7 @@
 """The laws of the built-in world: deterministic, valid, balanced, and no scene on both sides of a split."""
 
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -82,6 +83,19 @@ def test_the_default_has_every_task_and_translation_the_most():
 def test_translation_goes_in_all_twelve_directions():
     records = list(build_world(seed=1, num_records=600, tasks=["translation"]))
     assert len({(r.lang, s) for r in records for s in LANGUAGES if written_in(r, s)}) == 12
+    assert len({(r.lang, r.source_lang) for r in records if r.lang != r.source_lang}) == 12
+
+
+def test_a_translation_says_the_language_of_its_sentence():
+    """The same scene is told in each language in turn: what is asked about is what another one answers."""
+    told = [
+        list(build_world(seed=1, num_records=60, languages=pair, tasks=["translation"]))
+        for pair in itertools.combinations(LANGUAGES, 2)
+    ]
+    for scene in zip(*told, strict=True):
+        answers = {record.lang: record.answer for record in scene}
+        known = [record for record in scene if record.source_lang in answers]
+        assert known and all(answers[record.source_lang] in record.messages[0].content for record in known)
 
 
 def written_in(record: Record, lang: str) -> bool:

@@ -164,6 +164,8 @@ def test_held_out_records_are_kept_and_were_never_trained_on(raised):
     }
     kept = {(line.get("text", ""), *(turn["content"] for turn in line.get("messages", []))) for line in lines}
     assert learnt and not learnt & kept
+    said = {(line["task"] == "translation", bool(line.get("source_lang"))) for line in lines}
+    assert said == {(True, True), (False, False)}
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def _record(seed: int, number: int, languages: tuple[str, ...], tasks: tuple[str
     told = _TASKS[task].write(slots, lang, other)
     if isinstance(told, str):
         return Record(text=told, lang=lang, task=task, key=key)
-    return Record(messages=told, lang=lang, task=task, key=key)
+    source_lang = other if task == "translation" else ""
+    return Record(messages=told, lang=lang, task=task, key=key, source_lang=source_lang)
 
 
 __all__ = ["LANGUAGES", "TASKS", "build_world"]
