@@ -13,9 +13,7 @@ from camelid.train.losses import cross_entropy
 from camelid.train.precision import Plan
 from camelid.train.stepper import place_rows, prepare
 
-TOKENS_PER_LANGUAGE = (
-    16_384  # of a measurement along the way; the last one of a stage takes four times as much
-)
+TOKENS_PER_LANGUAGE = 16_384  # of every measurement, so that those along the way and the last one compare
 
 
 def measure_bits_per_byte(
