@@ -1,0 +1,242 @@
+"""The engine: requests in, streams of tokens out, many at once over one native model.
+
+Whoever wants tokens steps for all (`turns`); what a step reads is settled elsewhere (`scheduler`), and which
+block of the cache holds what, too (`cache`). Token ids only. For a given request and seed the tokens are the
+same alone or among others, with or without reuse, slices and preemption: the native step computes each row in
+the same order of sums, and the randomness of a token depends on the seed and its place alone.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from camelid.errors import ContextTooLongError, RequestError
+from camelid.generate.backend import room_for
+from camelid.generate.generation import Generation
+from camelid.generate.sampling import SamplingSettings
+from camelid.generate.scheduler import Counters, Drafter, Scheduler
+from camelid.generate.turns import Turns
+from camelid.native import _native
+
+
+@dataclass(frozen=True)
+class Load:
+    """How busy an engine is: requests that run and wait; blocks by what they hold; what it has done so far.
+
+    cached_blocks: blocks that hold what no request uses now, and are given up when room is needed.
+    """
+
+    running: int
+    waiting: int
+    blocks: int
+    free_blocks: int
+    cached_blocks: int
+    counters: Counters
+
+
+class Engine:
+    """Answers many requests at once; any number of threads may use it."""
+
+    def __init__(
+        self,
+        model: "_native.Model",
+        *,
+        vocab_size: int,
+        context: int,
+        cache_tokens: int,
+        half: bool = True,
+        slice_tokens: int = 512,
+        drafter: Drafter | None = None,
+    ) -> None:
+        """Make an engine with a cache of `cache_tokens` positions, rounded up to whole blocks.
+
+        context: the most that a prompt and its reply may have. half: the cache is float16, else float32.
+        slice_tokens: the most that one step reads of prompts. drafter: guesses ahead for running requests.
+
+        Raises RequestError when there is no memory for the cache.
+        """
+        self._model, self._vocab_size, self._context = model, vocab_size, context
+        num_blocks = -(-max(1, cache_tokens) // _native.BLOCK)
+        try:
+            self._cache = model.new_cache(num_blocks, half)
+        except MemoryError:
+            raise RequestError(
+                f"There is no memory for a cache of {num_blocks * _native.BLOCK} tokens. Make it smaller."
+            ) from None
+        self._capacity = num_blocks * _native.BLOCK
+        self._turns = Turns()
+        self._scheduler = Scheduler(self._cache, slice_tokens=slice_tokens, drafter=drafter)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the memory that the cache takes when it is full."""
+        return self._cache.bytes
+
+    @property
+    def load(self) -> Load:
+        """Return how busy the engine is now."""
+        scheduler = self._scheduler
+        running, waiting = scheduler.count()
+        cache = scheduler.cache
+        return Load(
+            running, waiting, cache.num_blocks, cache.num_free, cache.num_idle, replace(scheduler.counters)
+        )
+
+    def submit(
+        self, token_ids: Iterable[int], settings: SamplingSettings, *, stop_ids: Iterable[int] = ()
+    ) -> Generation:
+        """Return a new request, which waits until somebody steps or streams.
+
+        Raises RequestError for an empty prompt or unknown tokens, ContextTooLongError for a prompt that
+        leaves no room for a token in the context or in the cache.
+        """
+        prompt = self._checked(token_ids)
+        settings.check_fits(self._vocab_size)
+        limit = room_for(len(prompt), settings.max_tokens, self._context)
+        if len(prompt) > self._capacity:
+            raise ContextTooLongError(
+                f"The prompt has {len(prompt)} tokens; the cache holds {self._capacity}. Shorten the prompt, "
+                "or give the cache more room."
+            )
+        limit = min(limit, self._capacity - len(prompt) + 1)  # the last token is never read
+        generation = Generation(prompt, settings, frozenset(stop_ids), limit)
+        self._scheduler.inbox.append(generation)
+        return generation
+
+    def stream(self, generation: Generation) -> "TokenStream":
+        """Return an iterator over the tokens of a request; closing or dropping it cancels the request."""
+        return TokenStream(self, generation)
+
+    def step(self) -> bool:
+        """Advance whatever can run by one step; return whether there was anything to do."""
+        self._turns.take(wait=True)
+        try:
+            return self._step()
+        finally:
+            self._leave()
+
+    def cancel(self, generation: Generation) -> None:
+        """End a request and free what it has, at once or with the end of the step that runs now."""
+        if generation.finished is None:
+            generation.cancelled = True
+            self._scheduler.cancelled.append(generation)
+            self._tidy()
+
+    def clear_cache(self) -> None:
+        """Forget what no running request uses."""
+        self._turns.take(wait=True)
+        try:
+            self._scheduler.cache.clear()
+        finally:
+            self._leave()
+
+    def advance(self, generation: Generation, place: int) -> None:
+        """Return when a request has more than `place` tokens or has ended; steps for all if nobody does."""
+
+        def ready() -> bool:
+            return len(generation.tokens) > place or generation.finished is not None
+
+        while not ready():
+            if not self._turns.take():
+                self._turns.sleep(ready)
+                continue
+            try:
+                while not ready():
+                    self._step()
+                    self._turns.wake()
+            finally:
+                self._leave()
+
+    def _step(self) -> bool:
+        scheduler = self._scheduler
+        try:
+            if not scheduler.schedule():
+                return False
+            began = time.perf_counter()
+            interrupt = self._run()
+            scheduler.collect(time.perf_counter() - began)
+        except MemoryError:
+            scheduler.fail_youngest(
+                RequestError("There is not enough memory to go on. Ask for less at once, or free some.")
+            )
+        except BaseException:  # a second interrupt, or a mistake of ours; no other reply suffers
+            scheduler.start_over()
+            raise
+        if interrupt:
+            raise interrupt
+        return True
+
+    def _run(self) -> KeyboardInterrupt | None:
+        """Run the step; return an interrupt, which waits until what was chosen is collected."""
+        try:
+            self._model.step(self._cache, self._scheduler.sequences, self._scheduler.counts)
+        except KeyboardInterrupt as interrupt:  # comes before the step or after it, never within
+            return interrupt
+        return None
+
+    def _leave(self) -> None:
+        self._turns.give()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Free what was cancelled, unless somebody steps, who does it afterwards."""
+        while self._scheduler.cancelled and self._turns.take():
+            try:
+                self._scheduler.forget_cancelled()
+            finally:
+                self._turns.give()
+
+    def _checked(self, token_ids: Iterable[int]) -> list[int]:
+        prompt = [int(token_id) for token_id in token_ids]
+        if not prompt:
+            raise RequestError("A prompt must hold at least one token; found none. Begin with the bos token.")
+        if not 0 <= min(prompt) <= max(prompt) < self._vocab_size:
+            stranger = next(token_id for token_id in prompt if not 0 <= token_id < self._vocab_size)
+            raise RequestError(
+                f"Token ids must lie between 0 and {self._vocab_size - 1}; found {stranger}. "
+                "Use the tokenizer that the model came with."
+            )
+        return prompt
+
+
+class TokenStream(Iterator[int]):
+    """The tokens of one request, each as soon as it is known; an iterator for one thread."""
+
+    def __init__(self, engine: Engine, generation: Generation) -> None:
+        self.generation = generation
+        self._engine = engine
+        self._place = 0
+        self._open = True
+
+    def __next__(self) -> int:
+        """Return the next token.
+
+        Raises what ended the request, if it ended with an error.
+        """
+        tokens, place = self.generation.tokens, self._place
+        if place == len(tokens) and not self._wait():
+            raise StopIteration
+        self._place = place + 1
+        return tokens[place]
+
+    def close(self) -> None:
+        """Cancel the request unless it has ended."""
+        self._open = False
+        self._engine.cancel(self.generation)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _wait(self) -> bool:
+        generation = self.generation
+        try:
+            self._engine.advance(generation, self._place)
+        except BaseException:
+            self.close()
+            raise
+        if len(generation.tokens) > self._place:
+            return True
+        told, self._open = not self._open, False
+        if generation.error and not told:
+            raise generation.error
+        return False
