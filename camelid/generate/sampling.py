@@ -1,14 +1,16 @@
 """How the next token is chosen from logits: greedily, or drawn from what the filters leave.
 
-Numpy only, one uniform number per token: the same seed draws the same tokens with any backend whose logits
-are the same. The filters work in the order of `transformers`: repetition penalty, temperature, top-k, top-p,
-min-p.
+Numpy only, and step for step what the native kernels do (sampling.cpp): the same logits, settings, seed and
+place in the reply choose the same token with any backend. Both count in float32 with an exponential and a
+logarithm of their own, so a draw whose two best differ by less than those round can fall either way, once
+in a very long while. The order is that of `transformers`: repetition penalty, OpenAI's penalties and biases,
+temperature, top-k, top-p, min-p.
 """
 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from numpy.typing import NDArray
 from camelid.errors import CheckpointError, RequestError
 
 Floats = NDArray[np.floating]
+
+_COLDEST, _HOTTEST = 1e-30, 1e30  # beyond these no draw changes, and float32 ends
+_LEAST_POWER = np.float32(-87)  # below this, the kernels' exponential is 0
 
 
 @dataclass(frozen=True)
@@ -107,37 +112,66 @@ def _check(name: str, value: float, fits: bool, expected: str) -> None:
         raise RequestError(f"{name} must be {expected}; found {value}.")
 
 
+@dataclass(frozen=True)
+class TokenLogprob:
+    """How likely the model itself found a token, and the likeliest ones in its place with theirs.
+
+    logprob: the natural logarithm of its probability. top: the best first; of equals the first.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
 class Sampler:
-    """Chooses the tokens of one reply, one after the other."""
+    """Chooses the tokens of one reply, one after the other.
+
+    logprobs: one for each token, if the settings ask for them.
+    """
 
     def __init__(self, settings: SamplingSettings, prompt: Sequence[int], vocab_size: int) -> None:
+        self.logprobs: list[TokenLogprob] = []
         self._settings = settings
-        self._random = np.random.default_rng(settings.seed)
+        self._seed = settings.choose_seed()
+        self._place = 0
         self._seen = np.zeros(vocab_size, dtype=np.bool_)
         self._seen[list(prompt)] = True
+        self._counts = np.zeros(vocab_size, dtype=np.float32)
 
     def pick(self, logits: Floats) -> int:
         """Return the next token for logits (V,), float32.
 
         Raises CheckpointError when the logits are not numbers.
         """
-        if self._settings.repetition_penalty != 1:
-            logits = penalise(logits, self._seen, self._settings.repetition_penalty)
-        token_id = int(logits.argmax())
-        if not np.isfinite(logits[token_id]):  # argmax stops at the first NaN
+        changed = self._change(logits)
+        token_id = int(changed.argmax())
+        if not np.isfinite(changed[token_id]):  # argmax stops at the first NaN
             raise CheckpointError(
                 "The model's logits are not numbers, so its weights are damaged. Copy or train it anew."
             )
         if self._settings.temperature > 0:
-            token_id = self._draw(logits)
+            token_id = race(*keep_likely(changed, self._settings), self._seed, self._place)
+        if self._settings.top_logprobs is not None:
+            self.logprobs.append(weigh(logits, token_id, self._settings.top_logprobs))
         self._seen[token_id] = True
+        self._counts[token_id] += 1
+        self._place += 1
         return token_id
 
-    def _draw(self, logits: Floats) -> int:
-        token_ids, probabilities = keep_likely(logits, self._settings)
-        heights = probabilities.cumsum()
-        place = int(heights.searchsorted(self._random.random() * heights[-1], side="right"))
-        return int(token_ids[min(place, len(token_ids) - 1)])
+    def _change(self, logits: Floats) -> Floats:
+        """Return the logits with penalties and biases."""
+        settings = self._settings
+        if settings.repetition_penalty != 1:
+            logits = penalise(logits, self._seen, settings.repetition_penalty)
+        if settings.presence_penalty or settings.frequency_penalty:
+            penalties = np.float32(settings.presence_penalty) + settings.frequency_penalty * self._counts
+            logits = np.where(self._counts > 0, logits - penalties, logits)
+        if settings.logit_bias:
+            logits = logits.copy()
+            for token_id, bias in dict(settings.logit_bias).items():
+                logits[token_id] += np.float32(bias)
+        return logits
 
 
 def penalise(logits: Floats, seen: NDArray[np.bool_], penalty: float) -> Floats:
@@ -146,29 +180,78 @@ def penalise(logits: Floats, seen: NDArray[np.bool_], penalty: float) -> Floats:
 
 
 def keep_likely(logits: Floats, settings: SamplingSettings) -> tuple[NDArray[np.intp], Floats]:
-    """Return the tokens that the filters leave, and their probabilities up to a common factor, float64.
+    """Return the tokens that the filters leave, and their weights: times the likeliest one's, float32.
 
-    Tokens as likely as the last one that top-k or min-p keeps are kept too.
+    Tokens as likely as the last one that a filter keeps are kept too.
     """
-    scaled = logits.astype(np.float64) / settings.temperature
-    weights = np.exp(scaled - scaled.max())
-    kept: NDArray[np.intp] = np.arange(len(weights))
-    if 0 < settings.top_k < len(weights):
-        kept = np.flatnonzero(weights >= np.partition(weights, -settings.top_k)[-settings.top_k])
-    if settings.top_p < 1:
-        kept = _keep_nucleus(kept, weights[kept], settings.top_p)
-    if settings.min_p > 0:
-        kept = kept[weights[kept] >= settings.min_p * weights[kept].max()]
+    scale = np.float32(1) / np.float32(np.clip(settings.temperature, _COLDEST, _HOTTEST))
+    powers = (logits - logits.max()) * scale
+    weights: Floats = np.where(powers < _LEAST_POWER, np.float32(0), np.exp(powers))
+    kept: NDArray[np.intp] = np.flatnonzero(weights >= _least_kept(weights, settings))
     return kept, weights[kept]
 
 
-def _keep_nucleus(token_ids: NDArray[np.intp], weights: Floats, top_p: float) -> NDArray[np.intp]:
-    """Return the fewest likeliest tokens whose share of all weights is at least top_p."""
-    total = weights.sum()
-    # All tokens below this weight together have less than 1 - top_p: none is needed, so sort the others only.
-    few = weights >= total * (1 - top_p) / len(weights)
-    token_ids, weights = token_ids[few], weights[few]
-    order = np.argsort(-weights, kind="stable")
-    before = weights[order].cumsum() - weights[order]
-    nucleus: NDArray[np.intp] = token_ids[order[before < top_p * total]]
-    return nucleus
+def _least_kept(weights: Floats, settings: SamplingSettings) -> np.floating:
+    """Return the weight of the least likely token that stays."""
+    least: np.floating = np.finfo(np.float32).tiny
+    if 0 < settings.top_k < len(weights):
+        least = max(least, np.partition(weights, -settings.top_k)[-settings.top_k])
+    top_p = np.float64(np.float32(settings.top_p))
+    if top_p < 1:
+        total = weights[weights >= least].sum(dtype=np.float64)
+        # All tokens below this weight together have less than 1 - top_p: none is needed.
+        few = max(least, np.float32(total * (1 - top_p) / len(weights)))
+        ranked = np.sort(weights[weights >= few])[::-1]
+        last = int(ranked.cumsum(dtype=np.float64).searchsorted(top_p * total))
+        least = ranked[min(last, len(ranked) - 1)]
+    return max(least, np.float32(settings.min_p))  # the likeliest token's weight is 1
+
+
+def race(token_ids: NDArray[np.intp], weights: Floats, seed: int, place: int) -> int:
+    """Return the token that wins a race in which each one's time is exponential with its weight as its rate.
+
+    Each wins with a chance of its share of the weights. Its time depends on the seed, its place in the reply,
+    its number and its weight alone, so two models that race with the same seed mostly agree.
+
+    Source: Daliri, Musco and Suresh 2024, arXiv:2408.07978, section 3.
+    """
+    key = _mix(_mix(seed) + place)
+    with np.errstate(over="ignore"):
+        times = -np.log(_uniforms(token_ids, key)) / weights
+    return int(token_ids[times.argmin()])
+
+
+def _mix(number: int) -> int:
+    """Return 64 bits that look random. Source: SplitMix64; Steele, Lea and Flood 2014, figure 16."""
+    number = (number + 0x9E3779B97F4A7C15) % 2**64
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
+    return number ^ number >> 31
+
+
+def _uniforms(token_ids: NDArray[np.intp], key: int) -> Floats:
+    """Return a number for each token, drawn from the key and the token alone; never 0 and never 1."""
+    h: NDArray[Any] = token_ids.astype(np.uint32)
+    h = h * 0x9E3779B1 ^ key % 2**32
+    h = (h ^ h >> 16) * 0x85EBCA6B
+    h = (h ^ h >> 13) * 0xC2B2AE35 + (key >> 32)
+    h = (h ^ h >> 16) * 0x7FEB352D
+    h = (h ^ h >> 15) * 0x846CA68B
+    h = (h ^ h >> 16) >> 9
+    return (h.astype(np.float32) + np.float32(0.5)) * np.float32(2**-23)
+
+
+def weigh(logits: Floats, token_id: int, num_top: int) -> TokenLogprob:
+    """Return how likely a token is, and the `num_top` likeliest ones, by logits (V,)."""
+    largest = logits.max()
+    total = float(largest) + float(np.log(np.exp(logits - largest).sum(dtype=np.float64)))
+    top = tuple((i, float(logits[i]) - total) for i in _likeliest(logits, min(num_top, len(logits))))
+    return TokenLogprob(token_id, float(logits[token_id]) - total, top)
+
+
+def _likeliest(logits: Floats, count: int) -> list[int]:
+    """Return the likeliest tokens, the best first; of equals the first."""
+    least = np.partition(logits, -count)[-count]
+    likely = np.flatnonzero(logits >= least)
+    order: list[int] = likely[np.argsort(-logits[likely], kind="stable")].tolist()
+    return order[:count]
