@@ -1,6 +1,7 @@
 """The torch backend: one sequence at a time, on a processor or a GPU; the reference for any other."""
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Unpack
 
@@ -20,6 +21,36 @@ from camelid.model.decoder import Decoder
 # costs everything (16 ms per token instead of 0.8). Measured on two cores, float32.
 _PARAMETERS_FOR_ONE_CORE = 100_000_000
 _PRODUCTS_FOR_ONE_CORE = 1_000_000_000  # of a prompt: parameters times tokens
+
+
+class _OneCore:
+    """While a thread is inside, torch keeps to one core; when it leaves there are as many as before.
+
+    torch's setting holds for the thread that makes it and for those that use torch for the first time later,
+    which may be while another thread is inside. So each puts back not what it met but the most that any of
+    those met who were inside together; and a lone thread that has one core only changes nothing for others.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._cores = threading.Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._cores = max(torch.get_num_threads(), self._cores if self._inside else 1)
+            self._inside += 1
+            self._set(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            self._set(self._cores)
+
+    def _set(self, cores: int) -> None:
+        if self._cores > 1:
+            torch.set_num_threads(cores)
+
+
+_ONE_CORE = _OneCore()  # of the process, as torch's setting is
 
 
 class TorchModel:
@@ -104,23 +135,17 @@ class TorchModel:
 
     def _advance(self, token_ids: list[int], cache: PackedCache, *, last: bool) -> NDArray[np.float32]:
         """Feed tokens; return the logits after each, or after the last alone, float32."""
-        with torch.inference_mode(), self._threads(len(token_ids)):
+        with torch.inference_mode(), self._cores(len(token_ids)):
             fed = torch.tensor(token_ids, device=self._packed.device)
             hidden = self._packed.hidden(fed, cache)
             logits: Tensor = self._packed.project(hidden[-1:] if last else hidden)
             return logits.float().cpu().numpy()
 
-    @contextlib.contextmanager
-    def _threads(self, num_tokens: int) -> Iterator[None]:
-        """Keep to one core where the work is small."""
-        before = torch.get_num_threads()
+    def _cores(self, num_tokens: int) -> contextlib.AbstractContextManager[None]:
+        """Return what keeps to one core where the work is small."""
         size = self.config.num_parameters
-        if size < _PARAMETERS_FOR_ONE_CORE and size * num_tokens < _PRODUCTS_FOR_ONE_CORE:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        small = size < _PARAMETERS_FOR_ONE_CORE and size * num_tokens < _PRODUCTS_FOR_ONE_CORE
+        return _ONE_CORE if small else contextlib.nullcontext()
 
     def _checked(self, token_ids: Sequence[int]) -> list[int]:
         prompt = [int(token_id) for token_id in token_ids]

@@ -28,10 +28,13 @@ class PackedBlock(NamedTuple):
 
 
 class PackedCache:
-    """Keys and values of one conversation, (K, max_length, E) per layer; length: positions filled."""
+    """Keys and values of one conversation, (K, max_length, E) per layer; length: positions filled.
 
-    def __init__(self, keys: list[Tensor], values: list[Tensor]) -> None:
-        self.keys, self.values = keys, values
+    rope: cosines and sines of at least max_length positions.
+    """
+
+    def __init__(self, keys: list[Tensor], values: list[Tensor], rope: tuple[Tensor, Tensor]) -> None:
+        self.keys, self.values, self.rope = keys, values, rope
         self.length = 0
 
 
@@ -62,17 +65,18 @@ class PackedDecoder:
     def new_cache(self, max_length: int) -> PackedCache:
         """Return an empty cache with room for `max_length` positions."""
         shape = (self.config.num_key_value_heads, max_length, self.config.head_dim)
-        if max_length > len(self._rope[0]):
-            self._rope = self._tables(max_length)
+        rope = self._rope
+        if max_length > len(rope[0]):
+            rope = self._rope = self._tables(max_length)
         keys, values = (
             [torch.empty(shape, dtype=self.dtype, device=self.device) for _ in self.blocks] for _ in range(2)
         )
-        return PackedCache(keys, values)
+        return PackedCache(keys, values, rope)
 
     def hidden(self, token_ids: Tensor, cache: PackedCache) -> Tensor:
         """Return the states after the final norm, (T, D), for token_ids (T,), which go into the cache."""
         start, time = cache.length, len(token_ids)
-        cos, sin = self._rope
+        cos, sin = cache.rope
         rope = cos[start : start + time], sin[start : start + time]
         mask = self._mask(start, time)
         x = F.embedding(token_ids, self.embedding)

@@ -1,6 +1,7 @@
 """Laws of the torch backend: it computes what the decoder does, one token at a time."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -152,6 +153,40 @@ def test_the_number_of_threads_is_left_as_it_was():
     assert found == 2
 
 
+def test_threads_that_generate_at_once_leave_the_number_of_threads_as_it_was(monkeypatch):
+    """The second comes while the first computes, and leaves after it: what it met was one core."""
+    first_is_in, second_is_in, plain, found = threading.Event(), threading.Event(), MODEL._packed.project, []
+
+    def project(hidden):
+        if threading.current_thread() is first:
+            first_is_in.set()
+            assert second_is_in.wait(30)
+        else:
+            second_is_in.set()
+            first.join(30)
+        return plain(hidden)
+
+    def generate():
+        next(MODEL.generate([1]))
+        look()
+
+    def look():
+        found.append(torch.get_num_threads())
+
+    monkeypatch.setattr(MODEL._packed, "project", project)
+    first, second, third = (threading.Thread(target=work) for work in (generate, generate, look))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    first.start()
+    assert first_is_in.wait(30)
+    for thread in (second, third):
+        thread.start()
+        thread.join(30)
+    look()
+    torch.set_num_threads(before)
+    assert found == [2, 2, 2, 2]
+
+
 @given(st.integers(0, 50), st.integers(1, 50), st.integers(1, 50))
 def test_the_room_for_a_reply(prompt, most, context):
     if prompt >= context:
@@ -161,6 +196,20 @@ def test_the_room_for_a_reply(prompt, most, context):
         room = room_for(prompt, most, context)
         assert 1 <= room <= most and prompt + room <= context
         assert room == most or prompt + room == context
+
+
+def test_a_short_cache_made_at_the_same_time_leaves_a_long_one_whole(monkeypatch):
+    packed = TorchModel(DECODER)._packed
+    plain, long = packed._tables, []
+
+    def tables(length):
+        if length == 2:
+            long.append(packed.new_cache(9))
+        return plain(length)
+
+    monkeypatch.setattr(packed, "_tables", tables)
+    packed.new_cache(2)
+    assert packed.hidden(torch.arange(9), long[0]).shape == (9, DECODER.config.hidden_size)
 
 
 def test_a_long_cache_after_a_short_one_counts_the_same_positions():
