@@ -19,8 +19,8 @@ SHAPE = {
 _GROUPS = (0, 0, 32, 32)
 
 
-def make_native(*, type_=0, threads=1, seed=1, head=None, **fields):
-    """Return a random native model; type_: 0 f32, 1 bf16, 2 int8, 3 int4. head: its weights, if not random."""
+def make_native(*, type_=0, threads=1, seed=1, last_norm=1.0, **fields):
+    """Return a random native model; type_: 0 f32, 1 bf16, 2 int8, 3 int4."""
     shape = {**SHAPE, **fields}
     random = np.random.default_rng(seed)
     width, wide, head_dim = shape["hidden_size"], shape["intermediate_size"], shape["head_dim"]
@@ -45,7 +45,7 @@ def make_native(*, type_=0, threads=1, seed=1, head=None, **fields):
             pack(draw(width, wide)),
         ]
         norms += [np.ones(width, np.float32)] * 2
-    matrices.append(pack(draw(shape["vocab_size"], width) if head is None else head))
+    matrices.append(pack(draw(shape["vocab_size"], width)))
     frequencies = (10_000.0 ** -(np.arange(0, head_dim, 2) / head_dim)).astype(np.float32)
-    norms.append(np.ones(width, np.float32))
+    norms.append(np.full(width, last_norm, np.float32))
     return _native.Model(shape, frequencies, matrices, norms, None, _native.isas()[0], threads)

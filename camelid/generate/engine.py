@@ -53,13 +53,16 @@ class Engine:
         context: the most that a prompt and its reply may have. half: the cache is float16, else float32.
         slice_tokens: the most that one step reads of prompts. drafter: guesses ahead for running requests.
 
-        Raises RequestError when there is no memory for the cache.
+        Raises RequestError for a number out of its range, and when there is no memory for the cache.
         """
+        for name, tokens in (("cache_tokens", cache_tokens), ("slice_tokens", slice_tokens)):
+            if tokens < 1:
+                raise RequestError(f"{name} must be 1 or more; found {tokens}.")
         self._model, self._vocab_size, self._context = model, vocab_size, context
-        num_blocks = -(-max(1, cache_tokens) // _native.BLOCK)
+        num_blocks = -(-cache_tokens // _native.BLOCK)
         try:
             self._cache = model.new_cache(num_blocks, half)
-        except MemoryError:
+        except (MemoryError, TypeError):  # the latter where there are more blocks than it can count
             raise RequestError(
                 f"There is no memory for a cache of {num_blocks * _native.BLOCK} tokens. Make it smaller."
             ) from None
@@ -142,7 +145,7 @@ class Engine:
                 continue
             try:
                 while not ready():
-                    self._step()
+                    assert self._step() or ready(), "a request that another engine has"
                     self._turns.wake()
             finally:
                 self._leave()
@@ -159,6 +162,7 @@ class Engine:
             scheduler.fail_youngest(
                 RequestError("There is not enough memory to go on. Ask for less at once, or free some.")
             )
+            return True
         except BaseException:  # a second interrupt, or a mistake of ours; no other reply suffers
             scheduler.start_over()
             raise
@@ -205,6 +209,7 @@ class TokenStream(Iterator[int]):
     def __init__(self, engine: Engine, generation: Generation) -> None:
         self.generation = generation
         self._engine = engine
+        self._tokens = generation.tokens
         self._place = 0
         self._open = True
 
@@ -213,30 +218,30 @@ class TokenStream(Iterator[int]):
 
         Raises what ended the request, if it ended with an error.
         """
-        tokens, place = self.generation.tokens, self._place
-        if place == len(tokens) and not self._wait():
+        place = self._place
+        if place == len(self._tokens) and not self._wait():
             raise StopIteration
         self._place = place + 1
-        return tokens[place]
+        return self._tokens[place]
 
     def close(self) -> None:
-        """Cancel the request unless it has ended."""
+        """Cancel the request unless it has ended; no more tokens come."""
         self._open = False
+        self._tokens = self._tokens[: self._place]
         self._engine.cancel(self.generation)
 
     def __del__(self) -> None:
-        self.close()
+        self._engine.cancel(self.generation)
 
     def _wait(self) -> bool:
-        generation = self.generation
+        if not self._open:
+            return False
         try:
-            self._engine.advance(generation, self._place)
+            self._engine.advance(self.generation, self._place)
         except BaseException:
             self.close()
             raise
-        if len(generation.tokens) > self._place:
-            return True
-        told, self._open = not self._open, False
-        if generation.error and not told:
-            raise generation.error
-        return False
+        self._open = len(self._tokens) > self._place
+        if not self._open and self.generation.error:
+            raise self.generation.error
+        return self._open

@@ -91,7 +91,6 @@ class Scheduler:
             self._settled = False
         if not self._settled:
             self.forget_cancelled()
-            self._take_in()
             self._plan()
         return bool(self.batch)
 
@@ -114,6 +113,7 @@ class Scheduler:
 
     def forget_cancelled(self) -> None:
         """Free what cancelled requests have."""
+        self._take_in()
         while self.cancelled:
             generation = self.cancelled[0]
             if generation in self.live:
@@ -153,6 +153,7 @@ class Scheduler:
             generation = self.inbox[0]
             if not generation.finished:
                 self.live[generation] = None
+                self._settled = False
             self.inbox.popleft()
 
     # --- what is read ---------------------------------------------------------------------------------------
@@ -182,7 +183,9 @@ class Scheduler:
         for generation in started:
             if left and generation.lease:
                 left -= self._read_slice(generation, left)
-        for generation in list(self.live)[len(self._running()) :]:
+        for generation in self.live:
+            if generation.lease:
+                continue
             if not left or not self._admit(generation):
                 return
             left -= self._read_slice(generation, left)
