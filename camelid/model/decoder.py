@@ -224,10 +224,11 @@ class Decoder(nn.Module):
 
         token_ids: (B, T). positions: (B, T), default counts on from the cache. segments: (B, T), positive
         numbers that name the record a position belongs to; no position looks into another record.
-        cache: filled with the new positions, and read.
+        cache: filled with the new positions, and read; it knows no segments, so only one of the two is given.
 
         Raises ContextTooLongError when the cache has no room.
         """
+        assert segments is None or cache is None, "segments are for training; in a cache a row is one record"
         time = token_ids.shape[1]
         start = cache.length if cache is not None else 0
         if cache is not None and start + time > cache.max_length:

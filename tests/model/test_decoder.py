@@ -108,6 +108,11 @@ def test_segments_keep_records_apart(decoder, token_ids):
     assert (joined[:, 12:] - apart[:, 12:]).abs().max() > 1e-2
 
 
+def test_a_cache_takes_no_segments(decoder, token_ids):
+    with pytest.raises(AssertionError, match="segments are for training"):
+        decoder(token_ids, segments=torch.ones_like(token_ids), cache=decoder.new_cache(3, LENGTH))
+
+
 def test_only_the_distance_of_positions_matters(decoder, token_ids):
     plain, positions = decoder(token_ids), torch.arange(LENGTH)[None]
     torch.testing.assert_close(decoder(token_ids, positions=positions + 7), plain, rtol=1e-4, atol=1e-4)
