@@ -35,14 +35,14 @@ bench: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python benchmarks/docs.py
 
-# A second run does nothing unless pyproject.toml has changed.
-$(INSTALLED): pyproject.toml
+# A second run does nothing unless pyproject.toml or the native engine's sources have changed.
+$(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard camelid/native/src/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "camelid needs Python 3.11 or later; $(PYTHON) is not. Try: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
 	  { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	@{ command -v g++ || command -v clang++; } > /dev/null && test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
-	  echo "No C++ compiler, or no Python headers: training works, but slower. On Debian or Ubuntu: sudo apt-get install g++ python3-dev"
+	  echo "No C++ compiler, or no Python headers: all works, but slower. On Debian or Ubuntu: sudo apt-get install g++ python3-dev"
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@echo "Installing camelid and what it needs into .venv; torch is large, so this may take some minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,data,dev]'

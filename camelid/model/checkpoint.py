@@ -17,8 +17,9 @@ from torch import Tensor
 
 from camelid.errors import CheckpointError
 from camelid.files import write_folder, write_json
-from camelid.model.decoder import Decoder, rope_frequencies
+from camelid.model.decoder import Decoder
 from camelid.model.folder import CONFIG, PAIR, WEIGHTS, read_config
+from camelid.model.rope import rope_frequencies
 from camelid.model.tensors import StoredTensor, open_tensors
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 
@@ -38,7 +39,7 @@ def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32) -> D
         decoder = Decoder(config)
     state = {name: _loaded(tensors[name], dtype) for name in decoder.state_dict()}
     decoder.load_state_dict(state, assign=True)
-    decoder.rope_frequencies = rope_frequencies(config)
+    decoder.rope_frequencies = torch.from_numpy(rope_frequencies(config))
     decoder.compute_dtype = dtype
     return decoder
 

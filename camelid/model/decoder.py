@@ -8,7 +8,6 @@ only ever sees full-precision parameters. It must not know optimizers, files or 
 Sources: Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024 (Llama 3), arXiv:2407.21783.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from camelid.errors import ContextTooLongError
 from camelid.model.config import DecoderConfig
+from camelid.model.rope import rope_frequencies
 
 
 class KeyValueCache:
@@ -191,7 +191,8 @@ class Decoder(nn.Module):
         self.model = Trunk(config)
         if not config.tie_word_embeddings:
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
-        self.register_buffer("rope_frequencies", rope_frequencies(config), persistent=False)
+        frequencies = torch.from_numpy(rope_frequencies(config))
+        self.register_buffer("rope_frequencies", frequencies, persistent=False)
         self.run_block: Callable[..., Tensor] = plain_block
 
     @property
@@ -278,28 +279,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Return x turned by its position: x (B, H, T, E); cos, sin (B or 1, 1, T, E/2)."""
     left, right = x.chunk(2, dim=-1)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
-
-
-def rope_frequencies(config: DecoderConfig) -> Tensor:
-    """Return the angle per position of each pair of dimensions, (E/2,), float32.
-
-    Source: Su et al. 2021, arXiv:2104.09864, section 3.2.2; the scaling of Llama 3.1: Grattafiori et al.
-    2024, arXiv:2407.21783, and the model's own config (long waves are stretched by `factor`, short ones are
-    left, the band between is blended); linear: Chen et al. 2023, arXiv:2306.15595, equation 4.
-    """
-    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
-    frequencies: Tensor = 1.0 / (config.rope_theta**exponents)
-    scaling = config.rope_scaling
-    if scaling is None:
-        return frequencies
-    if scaling["rope_type"] == "linear":
-        stretched: Tensor = frequencies / scaling["factor"]
-        return stretched
-    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
-    turns = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
-    share = ((turns - low) / (high - low)).clamp(0, 1)
-    blended: Tensor = frequencies * (share + (1 - share) / scaling["factor"])
-    return blended
 
 
 def rope_tables(frequencies: Tensor, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

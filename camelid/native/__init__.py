@@ -9,9 +9,11 @@ import os
 from camelid.errors import MissingExtraError, RequestError, suggest
 
 try:
-    from camelid.native import _native
+    import camelid.native._native as _native
 except ImportError:  # installed without a C++ compiler
     _native = None  # type: ignore[assignment]
+
+__all__ = ["NativeMissingError", "_native", "choose_isa", "is_built", "isas"]
 
 REMEDY = (
     "The native engine was not built, for want of a C++ compiler when camelid was installed. Install one "

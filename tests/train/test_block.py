@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from camelid.model.config import shape_from_depth
-from camelid.model.decoder import Block, attention_mask, plain_block, rope_frequencies, rope_tables
+from camelid.model.decoder import Block, attention_mask, plain_block, rope_tables
+from camelid.model.rope import rope_frequencies
 from camelid.train import block as training
 
 
@@ -16,7 +17,7 @@ def _setting(time, *, kv_heads, with_mask):
         torch.nn.init.normal_(weight, std=0.2, generator=generator)
     x = torch.randn(2, time, 256, generator=generator).requires_grad_()
     positions = torch.arange(time).expand(2, time)
-    cos, sin = rope_tables(rope_frequencies(config), positions, torch.float32)
+    cos, sin = rope_tables(torch.from_numpy(rope_frequencies(config)), positions, torch.float32)
     segments = (torch.arange(time) // 7 + 1).expand(2, time) if with_mask else None
     return layer, x, cos, sin, attention_mask(time, 0, segments, x)
 

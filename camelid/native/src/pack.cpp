@@ -42,7 +42,7 @@ uint16_t quantize_bytes(const float* w, int size, float* codes) {
   return scale;
 }
 
-// Codes from -8 to 7. Among some scales round the one that makes the largest weight -8 or 7, each with the codes
+// Codes from -8 to 7. Among some scales around the one that makes the largest weight -8, each with the codes
 // that are nearest and then the scale that fits these best, the one with the least squared error is taken.
 uint16_t quantize_nibbles(const float* w, int size, float* codes) {
   float largest = 0, signed_largest = 0;
@@ -55,7 +55,7 @@ uint16_t quantize_nibbles(const float* w, int size, float* codes) {
   float best_gain = -1, trial[64];
   uint16_t best = 0;
   for (int step = 0; step < 10; step++) {
-    const float factor = -(8.0f - 0.25f * float(step)) / signed_largest;
+    const float factor = -(7.0f + 0.35f * float(step)) / signed_largest;
     float product = 0, square = 0;
     for (int i = 0; i < size; i++) {
       float code = nearest(w[i] * factor);
