@@ -44,6 +44,14 @@ def test_joined_pieces_are_the_reply_wherever_it_is_cut(pair, question, max_toke
     assert (reply.prompt_tokens, reply.completion_tokens) == (len(prompt), len(token_ids))
 
 
+def test_biases_and_penalties_reach_the_model(pair):
+    stop_id = min(pair["alpaca"].tokenizer.stop_ids)
+    ended = pair.reply(TALK, logit_bias={stop_id: 100})
+    assert (ended.completion_tokens, ended.finish_reason) == (0, "stop")
+    with pytest.raises(RequestError, match="presence_penalty must be between -2 and 2; found 3"):
+        pair.stream(TALK, presence_penalty=3)
+
+
 def test_the_roles_answer_each_for_itself(pair):
     texts = {model: pair.reply(TALK, model=model, max_tokens=20).text for model in ("llama", "alpaca")}
     assert texts["llama"] != texts["alpaca"] == pair.reply(TALK, max_tokens=20).text
