@@ -1,12 +1,12 @@
 """What a backend is: a loaded model that takes and gives token ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import ContextTooLongError
+from camelid.errors import ContextTooLongError, RequestError
 from camelid.generate.sampling import SamplingOptions
 from camelid.model.config import DecoderConfig
 
@@ -45,6 +45,23 @@ class Backend(Protocol):
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits after each token, (T, V), float32."""
+
+
+def check_tokens(token_ids: Iterable[int], vocab_size: int) -> list[int]:
+    """Return a prompt as a list of whole numbers.
+
+    Raises RequestError when it is empty or has tokens that the model does not know.
+    """
+    prompt = [int(token_id) for token_id in token_ids]
+    if not prompt:
+        raise RequestError("A prompt must hold at least one token; found none. Begin with the bos token.")
+    if not 0 <= min(prompt) <= max(prompt) < vocab_size:
+        stranger = next(token_id for token_id in prompt if not 0 <= token_id < vocab_size)
+        raise RequestError(
+            f"Token ids must lie between 0 and {vocab_size - 1}; found {stranger}. "
+            "Use the tokenizer that the model came with."
+        )
+    return prompt
 
 
 def room_for(prompt_tokens: int, max_tokens: int, context: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import room_for
+from camelid.generate.backend import check_tokens, room_for
 from camelid.generate.generation import Generation
 from camelid.generate.sampling import SamplingSettings
 from camelid.generate.scheduler import Counters, Drafter, Scheduler
@@ -93,7 +93,7 @@ class Engine:
         Raises RequestError for an empty prompt or unknown tokens, ContextTooLongError for a prompt that
         leaves no room for a token in the context or in the cache.
         """
-        prompt = self._checked(token_ids)
+        prompt = check_tokens(token_ids, self._vocab_size)
         settings.check_fits(self._vocab_size)
         limit = room_for(len(prompt), settings.max_tokens, self._context)
         if len(prompt) > self._capacity:
@@ -189,18 +189,6 @@ class Engine:
                 self._scheduler.forget_cancelled()
             finally:
                 self._turns.give()
-
-    def _checked(self, token_ids: Iterable[int]) -> list[int]:
-        prompt = [int(token_id) for token_id in token_ids]
-        if not prompt:
-            raise RequestError("A prompt must hold at least one token; found none. Begin with the bos token.")
-        if not 0 <= min(prompt) <= max(prompt) < self._vocab_size:
-            stranger = next(token_id for token_id in prompt if not 0 <= token_id < self._vocab_size)
-            raise RequestError(
-                f"Token ids must lie between 0 and {self._vocab_size - 1}; found {stranger}. "
-                "Use the tokenizer that the model came with."
-            )
-        return prompt
 
 
 class TokenStream(Iterator[int]):

@@ -5,30 +5,51 @@ from typing import Literal, get_args
 
 from camelid.errors import MissingExtraError, RequestError, suggest
 from camelid.generate.backend import Backend
+from camelid.generate.native_backend import NativeModel
 from camelid.model.folder import read_config
+from camelid.native.packing import Weights
 
-BackendName = Literal["auto", "torch"]
+BackendName = Literal["auto", "native", "torch"]
 DType = Literal["float32", "bfloat16", "float16"]
-_PLANNED = ("native",)
 
 
 def load_model(
-    folder: Path | str, *, backend: BackendName = "auto", dtype: DType | None = None, device: str = ""
+    folder: Path | str,
+    *,
+    backend: BackendName = "auto",
+    weights: Weights | None = None,
+    threads: int | None = None,
+    dtype: DType | None = None,
+    device: str = "",
 ) -> Backend:
     """Return the model in a model folder: ours, or any Llama from Hugging Face.
 
-    backend: what computes; "auto" takes the fastest that is installed, which so far is torch.
-    dtype: what weights and arithmetic are in; None means float32 on a processor, bfloat16 on a GPU.
-    device: "cpu", "cuda" and so on; by default a GPU where torch sees one.
+    backend: what computes: "native" on a processor, "torch" anywhere; "auto" takes torch.
+    weights, threads: what the native backend packs the weights in, int8 by default, and how many threads it
+        uses, by default as many as there are cores.
+    dtype, device: what torch has weights and arithmetic in, by default float32 on a processor and bfloat16
+        on a GPU; and where: "cpu", "cuda" and so on, by default a GPU where torch sees one.
 
     Raises CheckpointError for a folder that cannot be read, RequestError for an unknown backend, type or
-    device, MissingExtraError when torch is not installed.
+    device or one that another backend has, MissingExtraError when the backend is not installed.
     """
-    if backend in _PLANNED:
-        raise RequestError(f"The backend {backend!r} is not built yet; 'torch' and 'auto' are.")
-    for name, value, known in (("backend", backend, BackendName), ("dtype", dtype, DType)):
+    for name, value, known in (
+        ("backend", backend, BackendName),
+        ("weights", weights, Weights),
+        ("dtype", dtype, DType),
+    ):
         if value is not None and value not in get_args(known):
             raise RequestError(f"There is no {name} {value!r}.{suggest(str(value), get_args(known))}")
+    native = backend == "native"
+    foreign = {"dtype": dtype, "device": device} if native else {"weights": weights, "threads": threads}
+    for name, setting in foreign.items():
+        if setting:
+            owner = "torch" if native else "native"
+            raise RequestError(
+                f"{name} is a setting of the {owner} backend. Add backend={owner!r}, or drop it."
+            )
+    if native:
+        return NativeModel(folder, weights=weights or "int8", threads=threads)
     read_config(folder)  # complains of a folder before torch, which takes seconds, is brought in
     return _load_torch(folder, dtype, device)
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import room_for
+from camelid.errors import ContextTooLongError
+from camelid.generate.backend import check_tokens, room_for
 from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
 from camelid.generate.torch_packed import PackedCache, PackedDecoder
 from camelid.model.config import DecoderConfig
@@ -106,7 +106,7 @@ class TorchModel:
         """
         settings = SamplingSettings(**options)
         settings.check_fits(self.vocab_size)
-        prompt = self._checked(token_ids)
+        prompt = check_tokens(token_ids, self.vocab_size)
         limit = room_for(len(prompt), settings.max_tokens, self.context)
         return self._generate(prompt, limit, frozenset(stop_ids), settings)
 
@@ -115,7 +115,7 @@ class TorchModel:
 
         Raises RequestError for no or unknown tokens, ContextTooLongError for more than the context holds.
         """
-        prompt = self._checked(token_ids)
+        prompt = check_tokens(token_ids, self.vocab_size)
         if len(prompt) > self.context:
             raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {self.context}.")
         return self._advance(prompt, self._packed.new_cache(len(prompt)), last=False)
@@ -146,15 +146,3 @@ class TorchModel:
         size = self.config.num_parameters
         small = size < _PARAMETERS_FOR_ONE_CORE and size * num_tokens < _PRODUCTS_FOR_ONE_CORE
         return _ONE_CORE if small else contextlib.nullcontext()
-
-    def _checked(self, token_ids: Sequence[int]) -> list[int]:
-        prompt = [int(token_id) for token_id in token_ids]
-        if not prompt:
-            raise RequestError("A prompt must hold at least one token; found none. Begin with the bos token.")
-        if not 0 <= min(prompt) <= max(prompt) < self.vocab_size:
-            stranger = next(token_id for token_id in prompt if not 0 <= token_id < self.vocab_size)
-            raise RequestError(
-                f"Token ids must lie between 0 and {self.vocab_size - 1}; found {stranger}. "
-                "Use the tokenizer that the model came with."
-            )
-        return prompt

@@ -34,7 +34,10 @@ def test_half_the_precision_takes_half_the_memory(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": "native"}, "'native' is not built yet"),
+        ({"weights": "int5", "backend": "native"}, "no weights 'int5'. Did you mean 'int"),
+        ({"weights": "int8"}, "weights is a setting of the native backend"),
+        ({"threads": 2, "backend": "torch"}, "threads is a setting of the native backend"),
+        ({"dtype": "float32", "backend": "native"}, "dtype is a setting of the torch backend"),
         ({"backend": "tourch"}, "no backend 'tourch'. Did you mean 'torch'"),
         ({"dtype": "bf16"}, "no dtype 'bf16'. Did you mean 'bfloat16'"),
         ({"device": "gpu"}, "device 'gpu' cannot be used"),

@@ -1,0 +1,113 @@
+"""The native backend: a model folder on a processor, without torch."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camelid.errors import ContextTooLongError
+from camelid.generate.backend import check_tokens
+from camelid.generate.engine import Engine
+from camelid.generate.sampling import SamplingOptions, SamplingSettings
+from camelid.model.config import DecoderConfig
+from camelid.model.folder import read_config
+from camelid.native import _native
+from camelid.native.loading import choose_threads, load_native
+from camelid.native.packing import Weights, packed_bytes
+
+_CACHED_BYTES = 256 << 20  # of keys and values, if that is more than one full context
+_ROWS = 256  # of logits that are computed at a time
+
+
+class NativeModel:
+    """A model that takes and gives token ids; threads may share it, and are then answered together.
+
+    What was read for one request is kept for the next one that begins alike, as far as there is room.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        weights: Weights = "int8",
+        threads: int | None = None,
+        cache_tokens: int | None = None,
+    ) -> None:
+        """Load a model folder; see `load_model`.
+
+        cache_tokens: how many positions of all requests together are kept; at least those of one context.
+        """
+        self.config: DecoderConfig = read_config(folder)
+        self.dtype: str = weights
+        self.device = "cpu"
+        self._half = weights != "f32"
+        self.threads = choose_threads(threads)
+        self.native = load_native(folder, weights=weights, threads=self.threads)
+        self.engine = Engine(
+            self.native,
+            vocab_size=self.vocab_size,
+            context=self.context,
+            cache_tokens=cache_tokens or self._usual_cache(),
+            half=self._half,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Return how many tokens the model knows."""
+        return self.config.vocab_size
+
+    @property
+    def context(self) -> int:
+        """Return how many tokens prompt and reply may have together."""
+        return self.config.max_position_embeddings
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the memory that the weights take, in bytes."""
+        return packed_bytes(self.config, self.dtype)  # type: ignore[arg-type]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the memory that the key/value cache of one full context takes, in bytes."""
+        return self.context * self._bytes_per_token
+
+    def generate(
+        self,
+        token_ids: Sequence[int],
+        *,
+        stop_ids: Sequence[int] = (),
+        **options: Unpack[SamplingOptions],
+    ) -> Iterator[int]:
+        """Yield the tokens that follow `token_ids`, each as soon as it is known.
+
+        The same promises as `TorchModel.generate`. Closing the iterator frees at once what the request has.
+        """
+        settings = SamplingSettings(**options)
+        return self.engine.stream(self.engine.submit(token_ids, settings, stop_ids=stop_ids))
+
+    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the logits after each token, (T, V), float32.
+
+        Raises RequestError for no or unknown tokens, ContextTooLongError for more than the context holds.
+        """
+        prompt = check_tokens(token_ids, self.vocab_size)
+        if len(prompt) > self.context:
+            raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {self.context}.")
+        num_blocks = -(-len(prompt) // _native.BLOCK)
+        cache = self.native.new_cache(num_blocks, self._half)
+        sequence = _native.Sequence(prompt, _native.Sampling())
+        sequence.blocks = list(range(num_blocks))
+        logits = np.empty((len(prompt), self.vocab_size), np.float32)
+        for first in range(0, len(prompt), _ROWS):
+            rows = logits[first : first + _ROWS]
+            self.native.logits(cache, sequence, len(rows), rows)
+        return logits
+
+    @property
+    def _bytes_per_token(self) -> int:
+        return self.config.cache_bytes_per_token(2 if self._half else 4)
+
+    def _usual_cache(self) -> int:
+        return max(self.context, _CACHED_BYTES // self._bytes_per_token)
