@@ -7,7 +7,7 @@ the same order of sums, and the randomness of a token depends on the seed and it
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from camelid.errors import ContextTooLongError, RequestError
@@ -139,16 +139,21 @@ class Engine:
         def ready() -> bool:
             return len(generation.tokens) > place or generation.finished is not None
 
+        try:
+            while not ready():
+                if self._turns.take():
+                    self._step_until(ready)
+                    self._leave()
+                else:
+                    self._turns.sleep(ready)
+        except BaseException:
+            self._turns.give_up()
+            raise
+
+    def _step_until(self, ready: Callable[[], bool]) -> None:
         while not ready():
-            if not self._turns.take():
-                self._turns.sleep(ready)
-                continue
-            try:
-                while not ready():
-                    assert self._step() or ready(), "a request that another engine has"
-                    self._turns.wake()
-            finally:
-                self._leave()
+            assert self._step() or ready(), "a request that another engine has"
+            self._turns.wake()
 
     def _step(self) -> bool:
         scheduler = self._scheduler

@@ -5,6 +5,7 @@ place should those with news be slow to return. Nothing here waits for a lock th
 may be called wherever Python may collect garbage.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -13,16 +14,34 @@ class Turns:
     """The right to step, and those who wait for what a step brings."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()  # which knows its owner, whenever an interrupt comes
+        self._taken = False
         self._sleepers: dict[Callable[[], bool], threading.Lock] = {}  # what each waits for, and its bell
 
     def take(self, *, wait: bool = False) -> bool:
-        """Take the turn if nobody has it, or wait until nobody has; return whether it was taken."""
-        return self._turn.acquire(blocking=wait)
+        """Take the turn if nobody has it, or wait until nobody else has; return whether it was taken."""
+        if not self._turn.acquire(blocking=wait):
+            return False
+        if self._taken:  # by this very thread, whom the garbage collector has brought here
+            self._turn.release()
+            return False
+        self._taken = True
+        return True
 
     def give(self) -> None:
         """Give the turn back, and wake those with news and one more."""
+        self._taken = False
         self._turn.release()
+        self.wake()
+        self._wake_one()
+
+    def give_up(self) -> None:
+        """Give the turn back if this thread has it, after an interrupt that may have come anywhere."""
+        if self._turn.acquire(blocking=False):
+            self._taken = False
+            with contextlib.suppress(RuntimeError):  # once it is no longer ours
+                while True:
+                    self._turn.release()
         self.wake()
         self._wake_one()
 
@@ -40,13 +59,10 @@ class Turns:
         self._sleepers[ready] = bell
         try:
             # In this order, and `give` in the other: either we see that the turn is free, or it sees us.
-            if self._turn.locked() and not ready():
+            if self._taken and not ready():
                 bell.acquire()
-        except BaseException:  # an interrupt
-            if not self._sleepers.pop(ready, None):
-                self._wake_one()  # it was we who were to go on
-            raise
-        self._sleepers.pop(ready, None)
+        finally:
+            self._sleepers.pop(ready, None)
 
     def _wake_one(self) -> None:
         for ready in list(self._sleepers):
