@@ -152,7 +152,8 @@ class Engine:
 
     def _step_until(self, ready: Callable[[], bool]) -> None:
         while not ready():
-            assert self._step() or ready(), "a request that another engine has"
+            worked = self._step()
+            assert worked or ready(), "a request that another engine has"
             self._turns.wake()
 
     def _step(self) -> bool:
