@@ -243,14 +243,15 @@ def test_a_mask_leaves_only_what_it_allows(decoder, folder):
         sampling.temperature = temperature
         sequence = _native.Sequence([1, 2, 3], sampling)
         sequence.blocks = [0]
+        cache = model.new_cache(1, True)
         for token in (5, 131, config.vocab_size - 1):
             bits = np.zeros(-(-config.vocab_size // 32), np.uint32)
             bits[token // 32] |= np.uint32(1 << token % 32)
             sequence.allowed = bits.tolist()
-            model.step(model.new_cache(1, True), [sequence], [sequence.pending])
+            model.step(cache, [sequence], [sequence.pending])
             assert sequence.tokens[-1] == token
         sequence.allowed = [0] * len(bits)
-        model.step(model.new_cache(1, True), [sequence], [1])
+        model.step(cache, [sequence], [1])
         assert [chosen.token for chosen in sequence.chosen] == [-2]
 
 
