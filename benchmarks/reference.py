@@ -3,7 +3,7 @@
     python benchmarks/reference.py pairs/reference
     python benchmarks/reference.py pairs/demo --preview FOLDER      the page of any pair; nothing is stored
 
-Nothing is chosen by hand: what is asked goes by the places of the records in the pair's held_out.jsonl.
+What is asked stands in reference_questions.py; no record of the data is quoted.
 """
 
 import argparse
@@ -11,17 +11,16 @@ import dataclasses
 import json
 import statistics
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import reference_page
+import reference_questions
 import stored
 
 import camelid
-from camelid.cli.tasting import HELD_OUT, cut_beginning
 from camelid.errors import CamelidError
 from camelid.files import write_text
 from camelid.model.pairfile import ROLES, PairFile, read_pair_file
@@ -138,67 +137,8 @@ def _describe_sources(folder: Path, recipe: dict[str, Any]) -> list[dict[str, An
 # --- samples ----------------------------------------------------------------------------------------------
 
 
-def choose_questions(
-    records: Sequence[dict[str, Any]], speaker: Speaker
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return questions of each task and language, and direction of translation, in the order of the tasks.
-
-    They lie evenly spaced among the records of their kind that fit in the context with their gold answers;
-    the second list counts those that do not.
-    """
-    kinds: dict[tuple[str, str, str, bool], list[dict[str, Any]]] = defaultdict(list)
-    too_long: Counter[tuple[str, str, str, bool]] = Counter()
-    for record in records:
-        question = pose(record)
-        if question is None:
-            continue
-        kind = (question["task"], question["lang"], question.get("from", ""), "begins" in question)
-        fits = _fits(question, speaker)
-        kinds[kind] += [question] if fits else []
-        too_long[kind] += not fits
-    tasks = list(dict.fromkeys(task for task, *_ in kinds))
-    ordered = sorted(kinds, key=lambda kind: (tasks.index(kind[0]), *kind[1:]))
-    questions = [question for kind in ordered for question in space_out(kinds[kind])]
-    names = ("task", "lang", "from")
-    counts = [dict(zip(names, kind, strict=False), records=too_long[kind]) for kind in ordered]
-    return questions, [count for count in counts if count["records"]]
-
-
-def space_out(questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return two of a kind, those a quarter and three quarters down the list; of documents the middle one."""
-    wanted = 1 if questions and "begins" in questions[0] else 2
-    places = {len(questions) * (2 * number + 1) // (2 * wanted) for number in range(wanted)}
-    return [{**questions[place], "number": at} for at, place in enumerate(sorted(places), 1) if questions]
-
-
-def pose(record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a record as a question: a document by its first sentences, a conversation by its second answer.
-
-    Of a conversation with one answer it is that one; a record with nothing to ask for gives None.
-    """
-    question = {key: record[key] for key in ("task", "lang", "source")}
-    if "source_lang" in record:
-        question["from"] = record["source_lang"]
-    if record.get("text"):
-        beginning, rest = cut_beginning(record["text"])
-        return {**question, "begins": beginning, "gold": rest.strip()} if rest.strip() else None
-    turns = record["messages"]
-    places = [place for place, turn in enumerate(turns) if turn["role"] == "assistant" and place]
-    if not places:
-        return None
-    place = places[:2][-1]
-    return {**question, "turns": turns[:place], "gold": turns[place]["content"]}
-
-
-def _fits(question: dict[str, Any], speaker: Speaker) -> bool:
-    if "begins" in question:
-        return True
-    size = speaker.count_tokens(question["turns"]) + len(speaker.tokenizer.encode(question["gold"]))
-    return size < speaker.config.max_position_embeddings
-
-
 def answer(pair: Pair, question: dict[str, Any]) -> dict[str, Any]:
-    """Return both models' answers: greedy, and drawn for a document."""
+    """Return both models' answers: greedy, and for a document drawn as well."""
     found: dict[str, Any] = {"greedy": {role: _ask(pair[role], question) for role in ROLES}}
     if "begins" in question:
         found["drawn"] = {role: _ask(pair[role], question, **DRAWN) for role in ROLES}
@@ -223,10 +163,9 @@ def main() -> None:
     try:
         data = describe_run(options.pair)
         pair = camelid.load(options.pair)
-        lines = (options.pair / HELD_OUT).read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
-        questions, data["too_long"] = choose_questions(records, pair["llama"])
-        data["samples"] = [{**question, "answers": answer(pair, question)} for question in questions]
+        data["samples"] = [
+            {**question, "answers": answer(pair, question)} for question in reference_questions.QUESTIONS
+        ]
     except CamelidError as error:
         sys.exit(str(error))
     print(reference_page.render_bits_per_byte(data))

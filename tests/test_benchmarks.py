@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections import Counter
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ import pytest
 import quick
 import reference
 import reference_page
+import reference_questions
 import stored
 import throughput
 import torch
@@ -151,76 +153,40 @@ def write_lines(path, lines):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-class Reader:
-    """Stands for a model: a word is a token, and 60 fit."""
-
-    config = SimpleNamespace(max_position_embeddings=60)
-    tokenizer = SimpleNamespace(encode=str.split)
-
-    def count_tokens(self, turns):
-        return sum(len(turn["content"].split()) for turn in turns)
-
-
-def chat(*turns, lang="en", task="service", **more):
-    roles = ("user", "assistant") * len(turns)
-    messages = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=False)]
-    return {"messages": messages, "lang": lang, "task": task, "source": "made up", **more}
-
-
-STORY = {"text": "It was a fine day. " * 9, "lang": "en", "task": "story", "source": "made up"}
-RECORDS = [
-    STORY,
-    STORY,
-    chat("Is that long? " + "word " * 60, "Yes."),
-    chat(
-        "One coffee, please.",
-        "Small or large?",
-        "Large.",
-        "Three [euros](gone.md), *please* | thanks.",
-        "Bye.",
-    ),
-    chat("And tea?", "Yes."),
-    chat("And milk?", "No."),
-    chat("Translate into German: the dog", "der Hund", lang="de", task="translation", source_lang="en"),
-    chat("Translate into German: le chien", "der Hund", lang="de", task="translation", source_lang="fr"),
-    chat("Traduis en français : der Hund", "le chien", lang="fr", task="translation", source_lang="de"),
-    chat("How many translations are there?", "Three.", task="translation"),
-    chat("Sum up: " + "word " * 60, "Words.", task="summary"),
-]
+ASKED = (
+    {"task": "story", "lang": "en", "begins": "It was a fine day."},
+    {
+        "task": "translation",
+        "lang": "de",
+        "from": "fr",
+        "turns": [{"role": "user", "content": "Into [German](gone.md), *please* | now: le chien"}],
+        "expected": "der Hund",
+    },
+)
 
 
 def measured(finished, say):
-    """Return a stored result in which both models answer `say(role, question)`."""
+    """Return a stored result in which both models answer `say(role)`."""
     data = reference.describe_run(finished)
-    questions, data["too_long"] = reference.choose_questions(RECORDS, Reader())
     data["samples"] = []
-    for question in questions:
+    for question in ASKED:
         ways = ("greedy", "drawn") if "begins" in question else ("greedy",)
-        said = {
-            role: {"text": say(role, question), "tokens": 7, "finish_reason": "stop"} for role in quick.ROLES
-        }
+        said = {role: {"text": say(role), "tokens": 7, "finish_reason": "stop"} for role in quick.ROLES}
         data["samples"].append({**question, "answers": dict.fromkeys(ways, said)})
     return stored.describe(data)
 
 
-def test_records_of_each_kind_that_fit_are_asked_for_their_second_answer():
-    questions, too_long = reference.choose_questions(RECORDS, Reader())
-    kinds = [(question["task"], question.get("from", ""), question["lang"]) for question in questions]
-    pairs = [("en", "de"), ("fr", "de"), ("", "en"), ("de", "fr")]
-    translations = [("translation", *pair) for pair in pairs]
-    assert kinds == [("story", "", "en"), ("service", "", "en"), ("service", "", "en"), *translations]
-    assert questions[0]["begins"] + " " + questions[0]["gold"] == STORY["text"].strip()
-    assert [turn["content"] for turn in questions[1]["turns"]][-1] == "Large."
-    assert questions[1]["gold"].startswith("Three") and questions[2]["gold"] == "No."
-    assert [(kind["task"], kind["records"]) for kind in too_long] == [("service", 1), ("summary", 1)]
-
-
-def test_questions_lie_evenly_spaced():
-    chats = [{"turns": [], "gold": number} for number in range(8)]
-    assert [question["gold"] for question in reference.space_out(chats)] == [2, 6]
-    assert [question["gold"] for question in reference.space_out(chats[:1])] == [0]
-    assert [question["gold"] for question in reference.space_out([{"begins": "", "gold": 0}] * 3)] == [0]
-    assert reference.space_out([]) == []
+def test_each_direction_and_language_is_asked_for_and_no_answer_is_given_away():
+    asked = reference_questions.QUESTIONS
+    kinds = Counter((question["task"], question.get("from", ""), question["lang"]) for question in asked)
+    for lang in ("de", "es", "fr"):
+        assert kinds["translation", "en", lang] == kinds["translation", lang, "en"] == 2
+        assert kinds["story", "", lang] == kinds["smalltalk", "", lang] == 1
+    for question in asked:
+        assert ("expected" in question) == (question["task"] in ("translation", "sentiment"))
+        if "turns" in question:
+            assert question["turns"][-1]["role"] == "user"
+            assert question["task"] != "translation" or question["expected"] not in str(question["turns"])
 
 
 def test_a_pair_knows_its_recipe_wherever_the_data_lay_unless_that_has_changed(finished):
@@ -244,36 +210,32 @@ def test_thinning_keeps_the_mean_and_the_limit():
     assert reference.thin([], 100) == []
 
 
-def test_the_page_shows_what_was_said_and_what_was_right(finished):
-    page = reference_page.render(measured(finished, lambda role, question: f" {question['gold']} "))[
-        "reference.md"
-    ]
+def test_the_page_shows_what_was_said_and_what_was_expected(finished):
+    page = reference_page.render(measured(finished, lambda role: f" the {role}'s "))["reference.md"]
     assert (
         "A first run of 134 minutes, by [recipes/reference.toml](../recipes/reference.toml), seed 0" in page
     )
     assert "| German | 1.500 | 1.375 | 1.250 | 1.125 |" in page
     assert "| en-de | 4,321 | 99 | 13% |" in page
-    assert "### Service, English, another\n" in page and "### Translation, French to German\n" in page
-    assert "Too long for the context were Service, English: 1; Summary, English: 1." in page
-    assert "of 6, the Llama gave 6, the Alpaca 6" in page and page.count(" ✓\n") == 12
-    assert "Alpaca, drawn" in page
+    assert "### 2. Translation, French to German\n" in page and "- **expected:** der Hund\n" in page
+    assert "### 1. Story to go on with, English\n\n- **begins:** It was a fine day.\n" in page
+    assert "- **Alpaca:** the alpaca's\n" in page and page.count("drawn:** ") == 2
 
 
 def test_no_words_of_a_model_act_as_markdown(finished):
-    page = reference_page.render(measured(finished, lambda *_: "[a](b.md) <i> `*\n# x"))["reference.md"]
+    page = reference_page.render(measured(finished, lambda _: "[a](b.md) <i> `*\n# x"))["reference.md"]
     assert "](b.md)" not in page and "](gone.md)" not in page and "<i>" not in page
     assert "&#91;a&#93;(b.md) &#60;i&#62; &#96;&#42;<br># x\n" in page
 
 
 def test_a_long_text_loses_its_middle_and_a_cut_answer_says_so():
-    sample = {"gold": "x", "turns": []}
     long = "a" * 400 + "b" * 100 + "c" * 200
     cut = {"text": long, "tokens": 120, "finish_reason": "length"}
-    assert reference_page._answer(sample, cut) == f"{'a' * 400} … {'c' * 200} … (cut after 120 tokens)"
+    assert reference_page._answer(cut) == f"{'a' * 400} … {'c' * 200} … (cut after 120 tokens)"
 
 
 def test_the_curve_is_small_and_stays_within_its_frame(finished):
-    picture = reference_page.render(measured(finished, lambda *_: ""))["reference.svg"]
+    picture = reference_page.render(measured(finished, lambda _: ""))["reference.svg"]
     assert len(picture) < 60_000
     tree = ElementTree.fromstring(picture)
     lines = [line.get("points") for line in tree.iter("{http://www.w3.org/2000/svg}polyline")]
@@ -317,7 +279,7 @@ def test_the_page_is_written_once_there_is_a_run_and_stale_pages_are_found(
     monkeypatch.setattr("sys.argv", ["docs.py"])
     assert docs.main() == 0
     assert not (house / "docs" / "reference.md").exists()
-    write_lines(house / "reference.json", [measured(finished, lambda *_: "Yes.")])
+    write_lines(house / "reference.json", [measured(finished, lambda _: "Yes.")])
     assert docs.main() == 0
     assert "[reference.md](reference.md)" in (house / "docs" / "numbers.md").read_text(encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["docs.py", "--check"])
