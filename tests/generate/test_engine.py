@@ -118,6 +118,20 @@ def test_a_small_cache_preempts_and_the_tokens_stay():
     assert_empty(engine)
 
 
+def test_two_who_fill_equal_blocks_share_one_and_the_other_goes_to_somebody_else():
+    engine = make_engine()
+    twins = [engine.submit([9] * 60, greedy(60)) for _ in range(2)]
+    for _ in range(12):
+        engine.step()
+    assert len(twins[0].tokens) == len(twins[1].tokens) > 4  # beyond the first block
+    assert twins[0].lease.blocks[0] == twins[1].lease.blocks[0]
+    other = engine.submit([11] * 100, greedy(60))
+    run(engine)
+    for twin in twins:
+        assert twin.tokens == answer_alone([9] * 60, greedy(60))
+    assert other.tokens == answer_alone([11] * 100, greedy(60))
+
+
 def test_first_come_first_served():
     engine = make_engine(cache_tokens=4 * BLOCK)
     generations = [engine.submit([number] * 100, greedy(60)) for number in range(8, 14)]
@@ -239,7 +253,9 @@ def test_threads_stream_at_once_and_each_gets_its_own_tokens():
     found = {}
     numbered = list(enumerate(requests))
     threads = [
-        threading.Thread(target=consume, args=(engine, numbered[part::6], found, 3 if part == 5 else None))
+        threading.Thread(
+            target=consume, args=(engine, numbered[part::6], found, 3 if part == 5 else None), daemon=True
+        )
         for part in range(6)
     ]
     for thread in threads:
@@ -258,7 +274,7 @@ def test_a_reader_who_pauses_holds_nobody_up():
     engine = make_engine()
     slow = engine.stream(engine.submit([9], greedy(50)))
     found = {}
-    thread = threading.Thread(target=consume, args=(engine, [(0, ([10], greedy(50)))], found))
+    thread = threading.Thread(target=consume, args=(engine, [(0, ([10], greedy(50)))], found), daemon=True)
     next(slow)
     thread.start()
     thread.join(60)
@@ -276,7 +292,9 @@ def test_a_cancelled_stream_ends_for_the_thread_that_waits_for_it():
     def read(number, generation):
         found[number] = list(engine.stream(generation))
 
-    threads = [threading.Thread(target=read, args=pair) for pair in enumerate((generation, other))]
+    threads = [
+        threading.Thread(target=read, args=pair, daemon=True) for pair in enumerate((generation, other))
+    ]
     threads[0].start()
     model_.reached.wait(60)  # it is stepping now
     threads[1].start()
@@ -431,14 +449,19 @@ def test_drafts_change_no_token_and_right_ones_save_steps(length, temperature, c
     prompts, wishes = [[9] * 60, [4, 5]], greedy(40, temperature=temperature, seed=1)
     replies = {tuple(prompt): answer_alone(prompt, wishes, [STOP]) for prompt in prompts}
 
-    def draft(generations):
-        """Guess right, most of the time."""
-        for generation in generations:
-            reply = replies[tuple(generation.prompt)]
-            place = len(generation.tokens)
-            yield [token if choose.random() < 0.9 else 3 for token in reply[place : place + length]]
+    class Drafter:
+        """Guesses right, most of the time."""
 
-    engine = make_engine(cache_tokens=7 * BLOCK, drafter=lambda batch: list(draft(batch)))
+        def draft(self, batch):
+            return [self.guess(replies[tuple(each.prompt)][len(each.tokens) :]) for each in batch]
+
+        def guess(self, rest):
+            return [token if choose.random() < 0.9 else 3 for token in rest[:length]]
+
+        def learn(self, seconds):
+            assert seconds > 0
+
+    engine = make_engine(cache_tokens=7 * BLOCK, drafter=Drafter())
     generations = [engine.submit(prompt, wishes, stop_ids=[STOP]) for prompt in prompts]
     run(engine)
     for generation in generations:
