@@ -86,9 +86,17 @@ class Engine:
         )
 
     def submit(
-        self, token_ids: Iterable[int], settings: SamplingSettings, *, stop_ids: Iterable[int] = ()
+        self,
+        token_ids: Iterable[int],
+        settings: SamplingSettings,
+        *,
+        stop_ids: Iterable[int] = (),
+        dial: float = 1.0,
     ) -> Generation:
         """Return a new request, which waits until somebody steps or streams.
+
+        dial: where guesses are verified, how strictly, above 0 to 1: a guess is kept that the model finds at
+            least so likely as its likeliest token times this; at 1 only what it would have said itself.
 
         Raises RequestError for an empty prompt or unknown tokens, ContextTooLongError for a prompt that
         leaves no room for a token in the context or in the cache.
@@ -102,7 +110,10 @@ class Engine:
                 "or give the cache more room."
             )
         limit = min(limit, self._capacity - len(prompt) + 1)  # the last token is never read
+        if not 0 < dial <= 1:
+            raise RequestError(f"dial must be above 0 and at most 1; found {dial}.")
         generation = Generation(prompt, settings, frozenset(stop_ids), limit)
+        generation.sequence.dial = dial
         self._scheduler.inbox.append(generation)
         return generation
 

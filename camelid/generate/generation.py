@@ -1,24 +1,14 @@
 """One request on its way through the engine: what it asked for, its tokens so far, how it ended."""
 
 import time
-from dataclasses import dataclass
 from typing import Literal
 
 from camelid.errors import CamelidError
 from camelid.generate.cache import Lease
-from camelid.generate.sampling import SamplingSettings
+from camelid.generate.sampling import SamplingSettings, TokenLogprob
 from camelid.native import _native
 
 Ending = Literal["stop", "length", "cancelled", "error"]
-
-
-@dataclass(frozen=True)
-class TokenLogprob:
-    """How likely the model itself found a token, and the likeliest ones in its place with theirs."""
-
-    token_id: int
-    logprob: float
-    top: tuple[tuple[int, float], ...]
 
 
 class Generation:
@@ -44,7 +34,8 @@ class Generation:
         self.first_token_s: float | None = None
         self.finished_s: float | None = None
         # The engine's own:
-        self.sequence = _native.Sequence(prompt, native_sampling(settings), list(stop_ids))
+        self.sampling = native_sampling(settings)
+        self.sequence = _native.Sequence(prompt, self.sampling, list(stop_ids))
         self.lease: Lease | None = None  # while it runs
         self.ending: Ending | None = None
         self.cancelled = False
@@ -61,7 +52,7 @@ class Generation:
 def native_sampling(settings: SamplingSettings) -> "_native.Sampling":
     """Return settings as the native step wants them, with a fresh seed where none was given."""
     sampling = _native.Sampling()
-    sampling.temperature = settings.temperature
+    sampling.temperature = settings.usable_temperature
     sampling.top_k, sampling.top_p, sampling.min_p = settings.top_k, settings.top_p, settings.min_p
     sampling.repetition_penalty = settings.repetition_penalty
     sampling.presence_penalty = settings.presence_penalty

@@ -86,6 +86,11 @@ class SamplingSettings:
         for token_id in dict(self.logit_bias):
             _check("A token of logit_bias", token_id, 0 <= token_id < vocab_size, f"0 to {vocab_size - 1}")
 
+    @property
+    def usable_temperature(self) -> float:
+        """Return the temperature within what float32 can divide by; 0 stays 0."""
+        return self.temperature and min(max(self.temperature, _COLDEST), _HOTTEST)
+
     def choose_seed(self) -> int:
         """Return the seed of one reply: the one that was given, or a fresh one."""
         return secrets.randbits(64) if self.seed is None else self.seed
@@ -184,7 +189,7 @@ def keep_likely(logits: Floats, settings: SamplingSettings) -> tuple[NDArray[np.
 
     Tokens as likely as the last one that a filter keeps are kept too.
     """
-    scale = np.float32(1) / np.float32(np.clip(settings.temperature, _COLDEST, _HOTTEST))
+    scale = np.float32(1) / np.float32(settings.usable_temperature)
     powers = (logits - logits.max()) * scale
     weights: Floats = np.where(powers < _LEAST_POWER, np.float32(0), np.exp(powers))
     kept: NDArray[np.intp] = np.flatnonzero(weights >= _least_kept(weights, settings))

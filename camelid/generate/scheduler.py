@@ -7,16 +7,25 @@ token go first; what time is left goes to slices of prompts.
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from camelid.errors import CamelidError, CheckpointError, RequestError
 from camelid.generate.cache import PrefixCache
-from camelid.generate.generation import Ending, Generation, TokenLogprob
+from camelid.generate.generation import Ending, Generation
+from camelid.generate.sampling import TokenLogprob
 from camelid.native import _native
 
-# Guesses of what follows each of some generations, which the step verifies; none where that does not pay.
-Drafter = Callable[[Sequence[Generation]], Sequence[Sequence[int]]]
+
+class Drafter(Protocol):
+    """Who guesses what follows, so that one step can verify several tokens."""
+
+    def draft(self, batch: Sequence[Generation]) -> Sequence[Sequence[int]]:
+        """Return guesses for each request, none where that does not pay."""
+
+    def learn(self, seconds: float) -> None:
+        """Take in how long the step took that verified them, and what became of them."""
 
 
 @dataclass
@@ -110,6 +119,8 @@ class Scheduler:
                     self._pass_border(generation)
             else:
                 self._collect_closely(generation, new)
+        if self._drafter and not self._sliced:  # a slice of a prompt would count as time that guesses cost
+            self._drafter.learn(seconds)
 
     def forget_cancelled(self) -> None:
         """Free what cancelled requests have."""
@@ -202,7 +213,7 @@ class Scheduler:
         self.counts.append(count)
 
     def _draft(self, drafter: Drafter) -> None:
-        for generation, guesses in zip(self.batch, drafter(self.batch), strict=True):
+        for generation, guesses in zip(self.batch, drafter.draft(self.batch), strict=True):
             most = generation.limit - len(generation.tokens) - 1  # besides the token that is chosen anyway
             drafts = list(guesses[: max(0, most)])
             if drafts and self._extend(generation, generation.sequence.length + len(drafts)):

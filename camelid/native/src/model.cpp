@@ -64,6 +64,23 @@ void Sequence::accept(int32_t token) {
   if (sampling.changes_logits()) counts[token]++;
 }
 
+void Sequence::rewind(int length) {
+  while (int(tokens.size()) > length) {
+    if (sampling.changes_logits()) {
+      const auto found = counts.find(tokens.back());
+      // What the prompt has, too, stays with a count of 0: the repetition penalty goes by it.
+      if (--found->second == 0 && (sampling.repetition_penalty == 1 || !in_prompt(tokens.back())))
+        counts.erase(found);
+    }
+    tokens.pop_back();
+  }
+  computed = std::min(computed, length);
+}
+
+bool Sequence::in_prompt(int32_t token) const {
+  return std::find(tokens.begin(), tokens.begin() + prompt, token) != tokens.begin() + prompt;
+}
+
 // --- the model --------------------------------------------------------------------------------------------
 
 Model::Model(const Config& config, std::vector<float> frequencies, std::vector<Layer> layers,
@@ -295,8 +312,12 @@ void Model::verify(const Slice& slice, float* logits, float* spare) {
   const uint32_t* allowed = sequence.allowed.empty() ? nullptr : sequence.allowed.data();
   for (int i = 0; i < slice.outs; i++) {
     const int place = int(sequence.tokens.size()) - sequence.prompt;
-    Chosen chosen = choose(*kernels_, sequence.sampling, sequence.counts, i == 0 ? allowed : nullptr, place,
-                           logits + size_t(slice.out + i) * logit_stride_, config_.vocab_size, spare);
+    float* row = logits + size_t(slice.out + i) * logit_stride_;
+    Chosen chosen = choose(*kernels_, sequence.sampling, sequence.counts, i == 0 ? allowed : nullptr, place, row,
+                           config_.vocab_size, spare);
+    const bool drafted = i + 1 < slice.outs && chosen.token >= 0;
+    if (drafted && sequence.dial < 1 && is_near(sequence, row, sequence.drafts[i]))
+      chosen.token = sequence.drafts[i];
     const int32_t token = chosen.token;
     sequence.chosen.push_back(std::move(chosen));
     if (token < 0) return;
@@ -307,8 +328,37 @@ void Model::verify(const Slice& slice, float* logits, float* spare) {
   }
 }
 
+// A speculative cascade with the rule TokenV3: a draft is kept where its chance is at least `dial` times that of
+// the likeliest token. Source: Narasimhan et al. 2024, arXiv:2405.19261, token-specific rules (alpha = 1 - dial).
+// Differs: a draft that is the model's own choice is kept in any case, so that a dial of 1 is exact when sampling.
+bool Model::is_near(const Sequence& sequence, const float* logits, int32_t draft) const {
+  const float temperature = sequence.sampling.temperature > 0 ? sequence.sampling.temperature : 1;
+  const float top = kernels_->largest(logits, config_.vocab_size);
+  return logits[draft] - top >= std::log(sequence.dial) * temperature;
+}
+
 void Model::step(Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
   std::lock_guard<std::mutex> lock(busy_);
+  take_step(cache, sequences, counts);
+}
+
+void Model::run(Cache& cache, const std::vector<Sequence*>& sequences, int steps) {
+  std::lock_guard<std::mutex> lock(busy_);
+  std::vector<Sequence*> going = sequences;
+  for (int i = 0; i < steps && !going.empty(); i++) {
+    std::vector<int> counts;
+    for (const Sequence* sequence : going) counts.push_back(sequence->pending());
+    take_step(cache, going, counts);
+    const auto over = [](const Sequence* sequence) {
+      return sequence->chosen.empty() || sequence->chosen.back().token < 0 ||
+             std::find(sequence->stops.begin(), sequence->stops.end(), sequence->tokens.back()) !=
+                 sequence->stops.end();
+    };
+    going.erase(std::remove_if(going.begin(), going.end(), over), going.end());
+  }
+}
+
+void Model::take_step(Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
   plan(sequences, counts, true);
   for (size_t i = 0; i < sequences.size(); i++) sequences[i]->chosen.clear();
   // What is read now counts as known before the choices are made: an accepted draft adds to it.

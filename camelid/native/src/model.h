@@ -71,9 +71,14 @@ struct Sequence {
   Sampling sampling;
   Counts counts;  // kept only where the settings need it
   std::vector<Chosen> chosen;  // what the last step chose
+  // Below 1, a draft is also kept if the model finds it at least so likely as the likeliest token times this.
+  float dial = 1;
 
   void accept(int32_t token);
+  // Forgets all tokens from a place in the reply on.
+  void rewind(int length);
   int pending() const { return int(tokens.size()) - computed; }
+  bool in_prompt(int32_t token) const;
 };
 
 class Model {
@@ -88,6 +93,8 @@ class Model {
   // Reads `counts[i]` of what sequence i has pending, and, where nothing is left, its drafts too; then chooses
   // what follows. A draft that is what would have been chosen is kept, and the choice after it is made at once.
   void step(Cache&, const std::vector<Sequence*>&, const std::vector<int>& counts);
+  // Chooses so many tokens of each sequence, one after the other, except after one that stops it.
+  void run(Cache&, const std::vector<Sequence*>&, int steps);
   // Reads `count` pending tokens of one sequence and writes the logits after each, (count, vocab).
   void logits(Cache&, Sequence&, int count, float* out);
 
@@ -112,6 +119,7 @@ class Model {
     std::vector<float> line, scratch, spare;
   };
 
+  void take_step(Cache&, const std::vector<Sequence*>&, const std::vector<int>& counts);
   void plan(const std::vector<Sequence*>&, const std::vector<int>& counts, bool choose);
   void forward(Cache&, float* all_logits);
   void run_layer(Cache&, int thread, int layer);
@@ -122,6 +130,7 @@ class Model {
   void multiply(int thread, const Matrix&, const Rows&, int rows, float* out, int64_t stride, Into);
   void embed(int row, int32_t token);
   void verify(const Slice&, float* logits, float* spare);
+  bool is_near(const Sequence&, const float* logits, int32_t draft) const;
   void extend_tables(int positions);
 
   Config config_;

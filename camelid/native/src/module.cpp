@@ -99,6 +99,19 @@ void check(const Matrix& matrix, int outputs, int inputs, const char* name) {
     throw std::invalid_argument(std::string(name) + " has another shape than the config says");
 }
 
+// Whether a sequence may read `count` tokens and `more` that are guessed or chosen.
+void check_step(const Config& config, const Cache& cache, const Sequence& s, int count, int more) {
+  const int end = s.computed + count + more;
+  require(s.computed >= 0 && count > 0 && count <= s.pending(), "a count of pending tokens");
+  require(end <= config.context, "beyond the context");
+  require(int(s.blocks.size()) * BLOCK >= end, "too few blocks");
+  for (int32_t block : s.blocks) require(block >= 0 && block < cache.blocks(), "no such block");
+  const auto known = [&](int32_t token) { return token >= 0 && token < config.vocab_size; };
+  for (int i = 0; i < count; i++) require(known(s.tokens[s.computed + i]), "no such token");
+  for (int32_t token : s.drafts) require(known(token), "no such token");
+  require(s.allowed.empty() || int(s.allowed.size()) * 32 >= config.vocab_size, "too few bits");
+}
+
 }  // namespace
 }  // namespace camelid
 
@@ -106,6 +119,7 @@ using namespace camelid;
 
 NB_MODULE(_native, m) {
   m.doc() = "Packed weights and the step through them.";
+  nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no mistake
   m.attr("BLOCK") = BLOCK;
   m.attr("LANES") = LANES;
   m.def("isas", &isas, "The instruction sets of this processor that were compiled, best first.");
@@ -168,10 +182,15 @@ NB_MODULE(_native, m) {
       .def_rw("blocks", &Sequence::blocks)
       .def_rw("drafts", &Sequence::drafts)
       .def_rw("allowed", &Sequence::allowed)
+      .def_rw("dial", &Sequence::dial)
       .def_ro("chosen", &Sequence::chosen)
       .def_prop_ro("length", [](const Sequence& self) { return self.tokens.size(); })
       .def_prop_ro("pending", &Sequence::pending)
       .def("accept", &Sequence::accept, "token"_a, "Adds a token that was chosen elsewhere.")
+      .def("rewind", [](Sequence& self, int length) {
+        require(length >= self.prompt && length <= int(self.tokens.size()), "a length within the reply");
+        self.rewind(length);
+      }, "length"_a)
       .def("since", [](const Sequence& self, int place) {
         require(place >= 0 && place <= int(self.tokens.size()), "no such place");
         return std::vector<int32_t>(self.tokens.begin() + place, self.tokens.end());
@@ -244,32 +263,28 @@ NB_MODULE(_native, m) {
       .def("step",
            [](Bound& self, Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
              require(sequences.size() == counts.size(), "a count for each sequence");
-             const Config& config = self.model->config();
-             for (size_t i = 0; i < sequences.size(); i++) {
-               const Sequence& s = *sequences[i];
-               const int end = s.computed + counts[i] + int(s.drafts.size());
-               require(counts[i] > 0 && counts[i] <= s.pending() && s.computed >= 0, "a count of pending tokens");
-               require(end <= config.context, "beyond the context");
-               require(int(s.blocks.size()) * BLOCK >= end, "too few blocks");
-               for (int32_t block : s.blocks) require(block >= 0 && block < cache.blocks(), "no such block");
-               for (int k = 0; k < counts[i]; k++)
-                 require(s.tokens[s.computed + k] >= 0 && s.tokens[s.computed + k] < config.vocab_size, "no such token");
-               for (int32_t token : s.drafts) require(token >= 0 && token < config.vocab_size, "no such token");
-               require(s.allowed.empty() || int(s.allowed.size()) * 32 >= config.vocab_size, "too few bits");
-             }
+             for (size_t i = 0; i < sequences.size(); i++)
+               check_step(self.model->config(), cache, *sequences[i], counts[i], int(sequences[i]->drafts.size()));
              nb::gil_scoped_release release;
              self.model->step(cache, sequences, counts);
            },
            "cache"_a, "sequences"_a, "counts"_a)
+      .def("run",
+           [](Bound& self, Cache& cache, const std::vector<Sequence*>& sequences, int steps) {
+             require(steps > 0, "a number of steps");
+             for (Sequence* sequence : sequences) {
+               sequence->drafts.clear();
+               check_step(self.model->config(), cache, *sequence, sequence->pending(), steps - 1);
+             }
+             nb::gil_scoped_release release;
+             self.model->run(cache, sequences, steps);
+           },
+           "cache"_a, "sequences"_a, "steps"_a)
       .def("logits",
            [](Bound& self, Cache& cache, Sequence& s, int count,
               nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out) {
              const Config& config = self.model->config();
-             require(count > 0 && count <= s.pending() && s.computed >= 0, "a count of pending tokens");
-             require(s.computed + count <= config.context, "beyond the context");
-             require(int(s.blocks.size()) * BLOCK >= s.computed + count, "too few blocks");
-             for (int32_t block : s.blocks) require(block >= 0 && block < cache.blocks(), "no such block");
-             for (int32_t token : s.tokens) require(token >= 0 && token < config.vocab_size, "no such token");
+             check_step(config, cache, s, count, 0);
              require(int(out.shape(0)) == count && int(out.shape(1)) == config.vocab_size, "the wrong room");
              nb::gil_scoped_release release;
              self.model->logits(cache, s, count, out.data());
