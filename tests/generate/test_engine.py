@@ -244,6 +244,12 @@ def consume(engine, requests, found, leave_after=None):
                 stream.close()
 
 
+def start(*arguments):
+    thread = threading.Thread(target=consume, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
 def test_threads_stream_at_once_and_each_gets_its_own_tokens():
     engine = make_engine(cache_tokens=12 * BLOCK)
     requests = [
@@ -252,14 +258,7 @@ def test_threads_stream_at_once_and_each_gets_its_own_tokens():
     ]
     found = {}
     numbered = list(enumerate(requests))
-    threads = [
-        threading.Thread(
-            target=consume, args=(engine, numbered[part::6], found, 3 if part == 5 else None), daemon=True
-        )
-        for part in range(6)
-    ]
-    for thread in threads:
-        thread.start()
+    threads = [start(engine, numbered[part::6], found, 3 if part == 5 else None) for part in range(6)]
     for thread in threads:
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
@@ -270,14 +269,20 @@ def test_threads_stream_at_once_and_each_gets_its_own_tokens():
 
 
 def test_a_reader_who_pauses_holds_nobody_up():
-    """The first one takes a token and goes; the second, who sleeps meanwhile, has to go on by itself."""
-    engine = make_engine()
+    """The first one steps, takes its token and goes; the second, who sleeps meanwhile, has to go on alone."""
+    engine = make_engine(Once(model(), at=1, hold=True))
     slow = engine.stream(engine.submit([9], greedy(50)))
     found = {}
-    thread = threading.Thread(target=consume, args=(engine, [(0, ([10], greedy(50)))], found), daemon=True)
-    next(slow)
-    thread.start()
-    thread.join(60)
+    first = threading.Thread(target=next, args=(slow,), daemon=True)
+    first.start()
+    assert engine._model.reached.wait(60)
+    second = start(engine, [(0, ([10], greedy(50)))], found)
+    deadline = time.monotonic() + 60
+    while not engine._turns._sleepers:
+        assert time.monotonic() < deadline
+    engine._model.release.set()
+    first.join(60)
+    second.join(60)
     assert found[0] == answer_alone([10], greedy(50))
     assert len(list(slow)) == 49
 
