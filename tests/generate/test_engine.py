@@ -450,7 +450,7 @@ def test_without_a_seed_replies_differ():
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 4), st.sampled_from((0.0, 1.0)), st.randoms(use_true_random=False))
-def test_drafts_change_no_token_and_right_ones_save_steps(length, temperature, choose):
+def test_drafts_change_no_token(length, temperature, choose):
     prompts, wishes = [[9] * 60, [4, 5]], greedy(40, temperature=temperature, seed=1)
     replies = {tuple(prompt): answer_alone(prompt, wishes, [STOP]) for prompt in prompts}
 
@@ -475,6 +475,24 @@ def test_drafts_change_no_token_and_right_ones_save_steps(length, temperature, c
     counters = engine.load.counters
     assert counters.accepted == sum(generation.accepted for generation in generations)
     assert_empty(engine)
+
+
+def test_right_drafts_save_steps():
+    reply = answer_alone([4, 5], greedy(40))
+
+    class Prophet:
+        def draft(self, batch):
+            return [reply[len(generation.tokens) :][:4] for generation in batch]
+
+        def learn(self, seconds):
+            pass
+
+    engine = make_engine(drafter=Prophet())
+    generation = engine.submit([4, 5], greedy(40))
+    run(engine)
+    assert generation.tokens == reply
+    assert engine.load.counters.steps == 1 + 8  # five tokens each, after the prompt
+    assert generation.accepted == generation.drafted == 31
 
 
 def test_the_pace_keeps_steps_short_beside_running_streams():
