@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camelid.cli import chat, generate, info, samples, show, training
+from camelid.cli import bench, chat, generate, info, samples, show, training
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -25,6 +25,10 @@ _EXAMPLES = {
         "camelid samples pairs/demo --task translation --lang de --count 5",
     ),
     "info": ("camelid info pairs/demo", "camelid info pairs/demo/llama --no-measure --json"),
+    "bench": (
+        "camelid bench pairs/demo",
+        "camelid bench pairs/demo/llama --weights int4 --weights bf16 --threads 2 --json",
+    ),
     "show": (
         "camelid show reviews.csv",
         "camelid show recipes/quick.toml --source world --limit 10",
@@ -78,6 +82,7 @@ _register("chat", chat.chat)
 _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
+_register("bench", bench.bench)
 _register("show", show.show)
 for _name in ("tokenizer", "pretrain", "distill", "finetune"):
     _register(_name, getattr(training, _name), _STAGE_PANEL)

@@ -1,0 +1,99 @@
+"""One model tried on the native engine, in a process of its own: `python -m camelid.cli.trial` prints JSON.
+
+A process of its own, because only then its peak memory is that of this model and nothing else.
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from camelid.cli.measure import read_peak_bytes
+from camelid.errors import CheckpointError
+from camelid.generate.bandwidth import bytes_per_token
+from camelid.generate.native_backend import NativeModel
+from camelid.generate.speed import Speed, measure_speed
+from camelid.native.packing import Weights
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the native engine makes of one model.
+
+    token_bytes: what it reads from memory for one token, the mean over the replies.
+    cache_bytes: of the key/value cache of one full context. peak_bytes: the most that the process had.
+    """
+
+    weights: str
+    isa: str
+    threads: int
+    speed: Speed
+    token_bytes: float
+    weight_bytes: int
+    cache_bytes: int
+    peak_bytes: int
+
+    @property
+    def prefill_tokens_per_s(self) -> float:
+        """Return how fast a prompt is read; the choice of the first token is a part of it."""
+        return self.speed.prompt_tokens / self.speed.first_token_s
+
+    @property
+    def read_bytes_per_s(self) -> float:
+        """Return how fast memory is read while decoding."""
+        return self.token_bytes * self.speed.tokens_per_s
+
+    def to_dict(self, bandwidth: float) -> dict[str, Any]:
+        """Return all as plain values, with the share of a machine's bandwidth, in bytes per second."""
+        return {
+            **dataclasses.asdict(self),
+            "prefill_tokens_per_s": self.prefill_tokens_per_s,
+            "decode_tokens_per_s": self.speed.tokens_per_s,
+            "bandwidth_share": self.read_bytes_per_s / bandwidth,
+        }
+
+
+def try_apart(folder: Path, weights: Weights, *, threads: int, prompt_tokens: int, new_tokens: int) -> Trial:
+    """Return what the native engine makes of a model, tried in a new process.
+
+    Raises CheckpointError when the model cannot be loaded.
+    """
+    words = [str(folder), weights, str(threads), str(prompt_tokens), str(new_tokens)]
+    run = subprocess.run([sys.executable, "-m", __name__, *words], capture_output=True, text=True)
+    if run.returncode:
+        found = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+        raise CheckpointError(f"{folder} could not be tried: {found[-1].partition(': ')[2] or found[-1]}")
+    table = json.loads(run.stdout)
+    return Trial(**{**table, "speed": Speed(**table["speed"])})
+
+
+def try_model(folder: Path, weights: Weights, *, threads: int, prompt_tokens: int, new_tokens: int) -> Trial:
+    """Return what the native engine makes of a model, tried in this process."""
+    model = NativeModel(folder, weights=weights, threads=threads)
+    speed = measure_speed(model, prompt_tokens=prompt_tokens, new_tokens=new_tokens)
+    positions = speed.prompt_tokens + speed.new_tokens / 2
+    return Trial(
+        weights=weights,
+        isa=model.native.isa,
+        threads=model.threads,
+        speed=speed,
+        token_bytes=bytes_per_token(model.config, weights, positions=positions),
+        weight_bytes=model.weight_bytes,
+        cache_bytes=model.cache_bytes,
+        peak_bytes=read_peak_bytes(),
+    )
+
+
+def _main(folder: str, weights: Weights, *numbers: str) -> None:
+    threads, prompt_tokens, new_tokens = map(int, numbers)
+    trial = try_model(
+        Path(folder), weights, threads=threads, prompt_tokens=prompt_tokens, new_tokens=new_tokens
+    )
+    print(json.dumps(dataclasses.asdict(trial)))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])  # type: ignore[arg-type]
