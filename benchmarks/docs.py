@@ -9,6 +9,7 @@ import re
 import sys
 
 import litgpt_quality
+import native_page
 import quick
 import reference_page
 import session
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "throughput": ("Training throughput", throughput.render),
     "litgpt_quality": ("Quality for time", litgpt_quality.render),
     "quick": ("The quick recipe", quick.render),
+    "native": ("The native engine", native_page.render),
 }
 
 
