@@ -3,6 +3,7 @@
 #   make demo    raise a pair from the built-in corpus, show what tells the two apart, let both answer
 #   make test    the tests               make check   format, lint, types, house rules
 #   make bench   the benchmarks          make docs    the generated pages and blocks, from the stored results
+#   make bench PEERS=folder   the native engine's too, against peers in that environment (benchmarks/native.py)
 # Another Python: make setup PYTHON=python3.12. Where packages come from is pip's own setting.
 
 PYTHON ?= python3
@@ -30,6 +31,7 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/quick.py pairs/demo
+	$(BIN)/python benchmarks/native.py $(PEERS:%=--peers %)
 	$(BIN)/python benchmarks/docs.py
 
 docs: $(INSTALLED)
