@@ -65,13 +65,19 @@ class Pace:
     def learn(self, tokens: int, seconds: float, *, alone: bool) -> None:
         """Take in how long a step took that read so many tokens of prompts."""
         if not tokens:
-            self._decode_s += 0.2 * (seconds - self._decode_s)
+            self._decode_s = _follow(self._decode_s, seconds, 0.2)
             return
         own_s = seconds if alone else max(seconds - self._decode_s, seconds / 8)
-        if not self._token_s:
-            self._token_s = own_s / tokens
-        share = 0.5 * min(1.0, tokens / self.tokens(alone=alone))  # a small slice tells little
-        self._token_s += share * (min(own_s / tokens, 4 * self._token_s) - self._token_s)
+        share = min(1.0, tokens / self.tokens(alone=alone))  # a small slice tells little
+        self._token_s = _follow(self._token_s, own_s / tokens, share)
+
+
+def _follow(estimate: float, sample: float, weight: float) -> float:
+    """Return an estimate drawn towards a sample, but not far: on a busy machine single steps take ages."""
+    if not estimate:
+        return sample
+    drawn: float = estimate * min(1.5, max(0.5, sample / estimate)) ** weight
+    return drawn
 
 
 class Scheduler:

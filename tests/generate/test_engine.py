@@ -505,6 +505,8 @@ def test_the_pace_keeps_steps_short_beside_running_streams():
     assert 25 <= pace.tokens(alone=False) <= 31
     assert pace.tokens(alone=True) > 150
     pace.learn(3, 0.5, alone=False)  # one hiccup of a small slice
+    pace.learn(30, 60.0, alone=False)  # and one of the whole machine
+    pace.learn(0, 60.0, alone=False)
     assert pace.tokens(alone=False) > 15
     for _ in range(20):
         pace.learn(pace.tokens(alone=False), 10.0, alone=False)
