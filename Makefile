@@ -3,6 +3,7 @@
 #   make demo    raise a pair from the built-in corpus, show what tells the two apart, let both answer
 #   make test    the tests               make check   format, lint, types, house rules
 #   make bench   the benchmarks          make docs    the generated pages and blocks, from the stored results
+#   make sanitize   the native engine's tests on a build that notices every wrong read and undefined step
 #   make bench PEERS=folder   the native engine's too, against peers in that environment (benchmarks/native.py)
 # Another Python: make setup PYTHON=python3.12. Where packages come from is pip's own setting.
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: setup demo test check bench docs
+.PHONY: setup demo test check bench docs sanitize
 
 setup: $(INSTALLED)
 
@@ -36,6 +37,16 @@ bench: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python benchmarks/docs.py
+
+# AddressSanitizer has to be there before Python is; what Python itself never gives back is no leak of ours.
+SANITIZED := build/sanitized
+sanitize: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check nanobind
+	cmake -S . -B $(SANITIZED) -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -DCAMELID_SANITIZE=ON > /dev/null
+	cmake --build $(SANITIZED) --parallel > /dev/null
+	CAMELID_NATIVE=$$(echo $(CURDIR)/$(SANITIZED)/_native*.so) ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	  $(BIN)/python -m pytest tests/native
 
 # A second run does nothing unless pyproject.toml or the native engine's sources have changed.
 $(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard camelid/native/src/*)

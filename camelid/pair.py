@@ -14,11 +14,12 @@ from typing import Any, Literal, Unpack
 
 from camelid.errors import RequestError, TokenizerError, suggest
 from camelid.generate.backend import Backend, room_for
-from camelid.generate.load import BackendName, DType, load_model
+from camelid.generate.load import LoadOptions, load_model
+from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
-from camelid.model.pairfile import ROLES, read_pair_file
+from camelid.model.pairfile import read_pair_file
 from camelid.text.chat import render_chat
 from camelid.text.records import Message
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
@@ -55,12 +56,16 @@ class Reply:
 class Stream(Iterator[str]):
     """The pieces of a reply as they come, never with a broken character; the whole reply when they end."""
 
-    def __init__(self, speaker: "Speaker", prompt: list[int], options: SamplingOptions, since: float) -> None:
+    def __init__(
+        self, speaker: "Speaker", prompt: list[int], options: SamplingOptions, since: float, dial: float = 1.0
+    ) -> None:
         settings = SamplingSettings(**options)
         self.prompt_tokens = len(prompt)
         self._name = speaker.name
         self._limit = room_for(len(prompt), settings.max_tokens, speaker.model.context)
-        self._tokens = speaker.model.generate(prompt, stop_ids=speaker.tokenizer.stop_ids, **options)
+        self._tokens = speaker.model.generate(
+            prompt, stop_ids=speaker.tokenizer.stop_ids, dial=dial, **options
+        )
         self._decoder = speaker.tokenizer.decoder()
         self._pieces: list[str] = []
         self._num_tokens = 0
@@ -99,6 +104,7 @@ class Stream(Iterator[str]):
     def stop(self) -> Reply:
         """End the reply here, and return what there is of it."""
         self._finish = self._finish or "cancelled"
+        self._tokens.close()
         return self.reply
 
     def _step(self) -> str:
@@ -124,12 +130,13 @@ class Speaker:
         *,
         name: str = "",
         fingerprint: str = "",
-        backend: BackendName = "auto",
-        dtype: DType | None = None,
+        guesser: "Speaker | None" = None,
+        **loading: Unpack[LoadOptions],
     ) -> None:
         """Check that the folder is a model's; tokenizer and weights are read when first needed.
 
-        name: what its replies are signed with. fingerprint: what the tokenizer's must be, if given.
+        name: what its replies are signed with. fingerprint: what the tokenizer's must be, if given. guesser:
+            who guesses ahead, if both are loaded natively. loading: the options of `load_model`.
 
         Raises CheckpointError when the folder is no model folder.
         """
@@ -137,7 +144,7 @@ class Speaker:
         self.name = name or self.folder.resolve().name
         self.config: DecoderConfig = read_config(folder)
         self._fingerprint = fingerprint
-        self._backend, self._dtype = backend, dtype
+        self._guesser, self._loading_options = guesser, loading
         self._loading = threading.Lock()
         self._model: Backend | None = None
 
@@ -165,10 +172,16 @@ class Speaker:
         """
         with self._loading:
             if self._model is None:
-                model = load_model(self.folder, backend=self._backend, dtype=self._dtype)
+                model = load_model(self.folder, **self._loading_options)
+                self._let_guess(model)
                 next(model.generate([0] * min(8, model.context - 1)))  # libraries are slow the first time
                 self._model = model
             return self._model
+
+    def _let_guess(self, model: Backend) -> None:
+        other = self._guesser.model if self._guesser and isinstance(model, NativeModel) else None
+        if isinstance(other, NativeModel):
+            model.let_guess(other)  # type: ignore[attr-defined]
 
     def load(self) -> None:
         """Read tokenizer and weights now, so that the first answer need not wait for them.
@@ -181,8 +194,10 @@ class Speaker:
         """Return how many tokens the prompt for an answer to `messages` has."""
         return len(render_chat(self.tokenizer, messages, add_generation_prompt=True))
 
-    def stream(self, messages: Messages, **options: Unpack[SamplingOptions]) -> Stream:
+    def stream(self, messages: Messages, *, dial: float = 1.0, **options: Unpack[SamplingOptions]) -> Stream:
         """Return the answer to `messages`, piece by piece; the options are those of `SamplingSettings`.
+
+        dial: how strictly guesses are verified; see `Pair.stream`.
 
         Raises RequestError for messages or options that cannot be used, ContextTooLongError when the
         messages fill the context.
@@ -190,11 +205,11 @@ class Speaker:
         self.load()
         since = time.perf_counter()
         prompt = render_chat(self.tokenizer, messages, add_generation_prompt=True)
-        return Stream(self, prompt, options, since)
+        return Stream(self, prompt, options, since, dial)
 
-    def reply(self, messages: Messages, **options: Unpack[SamplingOptions]) -> Reply:
+    def reply(self, messages: Messages, *, dial: float = 1.0, **options: Unpack[SamplingOptions]) -> Reply:
         """Return the answer to `messages`; see `stream`."""
-        return read_all(self.stream(messages, **options))
+        return read_all(self.stream(messages, dial=dial, **options))
 
     def continue_text(self, text: str, **options: Unpack[SamplingOptions]) -> Stream:
         """Return how a document that begins with `text` goes on, piece by piece; see `stream`."""
@@ -206,25 +221,23 @@ class Speaker:
 class Pair:
     """Two models of one tokenizer, the Llama and the Alpaca."""
 
-    def __init__(
-        self, folder: Path | str, *, backend: BackendName = "auto", dtype: DType | None = None
-    ) -> None:
+    def __init__(self, folder: Path | str, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> None:
         """Open a pair folder; each model is loaded when it is first asked.
+
+        speculate: let the Alpaca guess what the Llama says, if both are loaded natively: the words are the
+            same, sooner, and the Alpaca is loaded with the Llama. loading: the options of `load_model`.
 
         Raises CheckpointError when the folder is no pair, or not a whole one.
         """
         self.folder = Path(folder)
         self.file = read_pair_file(folder)
-        self.speakers = {
-            role: Speaker(
-                self.folder / self.file.roles[role].folder,
-                name=role,
-                fingerprint=self.file.tokenizer,
-                backend=backend,
-                dtype=dtype,
-            )
-            for role in ROLES
-        }
+        alpaca = self._speaker("alpaca", **loading)
+        llama = self._speaker("llama", guesser=alpaca if speculate else None, **loading)
+        self.speakers = {"llama": llama, "alpaca": alpaca}
+
+    def _speaker(self, role: str, guesser: Speaker | None = None, **loading: Unpack[LoadOptions]) -> Speaker:
+        folder = self.folder / self.file.roles[role].folder
+        return Speaker(folder, name=role, fingerprint=self.file.tokenizer, guesser=guesser, **loading)
 
     def __getitem__(self, model: str) -> Speaker:
         """Return one of the two by its role.
@@ -236,32 +249,47 @@ class Pair:
         return self.speakers[model]
 
     def stream(
-        self, messages: Messages, *, model: str = "alpaca", **options: Unpack[SamplingOptions]
+        self,
+        messages: Messages,
+        *,
+        model: str = "alpaca",
+        dial: float = 1.0,
+        **options: Unpack[SamplingOptions],
     ) -> Stream:
         """Return the answer of one of the two, piece by piece; the joined pieces are its reply's text.
 
         messages: a text (one user turn), or a conversation as OpenAI's messages or `Message`s.
         model: "alpaca", made for conversation, or "llama", made for tasks.
+        dial: between the two, for the Llama on the native backend: at 1 every word is the Llama's own; below,
+            it lets pass what the Alpaca guessed if it finds that at least so likely as its likeliest token
+            times the dial, which is sooner; 0 is the Alpaca alone.
         options: those of `SamplingSettings`; greedy unless a temperature is given.
 
         Raises RequestError for messages, a model or options that cannot be used, ContextTooLongError when
         the messages fill the context.
         """
-        return self[model].stream(messages, **options)
+        if dial == 0 and model == "llama":
+            return self["alpaca"].stream(messages, **options)
+        return self[model].stream(messages, dial=dial, **options)
 
     def reply(
-        self, messages: Messages, *, model: str = "alpaca", **options: Unpack[SamplingOptions]
+        self,
+        messages: Messages,
+        *,
+        model: str = "alpaca",
+        dial: float = 1.0,
+        **options: Unpack[SamplingOptions],
     ) -> Reply:
         """Return the answer of one of the two; see `stream`."""
-        return read_all(self.stream(messages, model=model, **options))
+        return read_all(self.stream(messages, model=model, dial=dial, **options))
 
 
-def load(folder: Path | str, *, backend: BackendName = "auto", dtype: DType | None = None) -> Pair:
-    """Return the pair in a pair folder; its models are loaded when they are first asked.
+def load(folder: Path | str, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> Pair:
+    """Return the pair in a pair folder; its models are loaded when they are first asked. See `Pair`.
 
     Raises CheckpointError when the folder is no pair, or not a whole one.
     """
-    return Pair(folder, backend=backend, dtype=dtype)
+    return Pair(folder, speculate=speculate, **loading)
 
 
 def read_all(stream: Stream) -> Reply:

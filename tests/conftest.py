@@ -7,3 +7,12 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# A sanitized build of the native engine, in place of the installed one: see `make sanitize`.
+if _module := os.environ.get("CAMELID_NATIVE"):
+    import importlib.util
+    import sys
+
+    _spec = importlib.util.spec_from_file_location("camelid.native._native", _module)
+    sys.modules["camelid.native._native"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["camelid.native._native"])

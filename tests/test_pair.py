@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import camelid
 from camelid.errors import CheckpointError, ContextTooLongError, RequestError, TokenizerError
+from camelid.native import is_built
 from camelid.pair import Pair, Speaker
 from camelid.text.records import Message
 
@@ -161,3 +162,53 @@ def test_the_package_offers_what_it_says():
     )
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = camelid.lode
+
+
+@pytest.fixture(scope="module")
+def native(pair):
+    return camelid.load(pair.folder, backend="native", weights="f32", threads=2)
+
+
+@pytest.mark.skipif(not is_built(), reason="the native engine was not built: no C++ compiler at install")
+class TestNatively:
+    @pytest.mark.parametrize("options", [{}, {"temperature": 1.0, "seed": 3}])
+    @pytest.mark.parametrize("model", ["llama", "alpaca"])
+    def test_both_say_what_they_say_on_torch(self, pair, native, model, options):
+        for question in ("Hello?", TALK, "¿Qué es una vicuña?"):
+            asked = {"model": model, "max_tokens": 30, **options}
+            assert native.reply(question, **asked).text == pair.reply(question, **asked).text
+
+    def test_the_alpaca_guesses_for_the_llama_and_changes_no_word(self, pair, native):
+        alone = camelid.load(pair.folder, backend="native", weights="f32", speculate=False)
+        assert native["llama"].model.engine.drafter and not alone["llama"].model.engine.drafter
+        for seed in range(5):
+            asked = {"model": "llama", "max_tokens": 60, "temperature": 0.9, "seed": seed}
+            assert native.reply(TALK, **asked).text == alone.reply(TALK, **asked).text
+
+    def test_the_dial_ends_at_the_alpaca(self, native):
+        assert native.reply(TALK, model="llama", dial=0.0).model == "alpaca"
+        assert native.reply(TALK, model="llama", dial=0.4).completion_tokens
+
+    def test_a_stopped_stream_frees_what_it_had(self, native):
+        stream = native.stream(TALK, model="llama", max_tokens=60)
+        next(stream)
+        assert stream.stop().finish_reason == "cancelled"
+        load = native["llama"].model.engine.load
+        assert (load.running, load.waiting) == (0, 0)
+
+    def test_a_follow_up_turn_reads_only_what_is_new(self, native):
+        first = native.reply(TALK, model="alpaca", max_tokens=8)
+        engine = native["alpaca"].model.engine
+        before = engine.load.counters
+        turns = [*TALK, {"role": "assistant", "content": first.text}, {"role": "user", "content": "Oh?"}]
+        native.reply(turns, model="alpaca", max_tokens=2)
+        after = engine.load.counters
+        assert after.reused_tokens - before.reused_tokens >= first.prompt_tokens - 1
+
+    def test_a_dial_without_two_models_is_an_error(self, pair, native):
+        with pytest.raises(RequestError, match="native backend"):
+            pair.reply("Hello?", model="llama", dial=0.5)
+        with pytest.raises(RequestError, match="between two models"):
+            native.reply("Hello?", model="alpaca", dial=0.5)
+        with pytest.raises(RequestError, match="dial must be above 0 and at most 1; found 2"):
+            native.reply("Hello?", model="llama", dial=2)

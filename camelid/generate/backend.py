@@ -11,6 +11,13 @@ from camelid.generate.sampling import SamplingOptions
 from camelid.model.config import DecoderConfig
 
 
+class Tokens(Iterator[int], Protocol):
+    """The tokens of a reply as they come."""
+
+    def close(self) -> None:
+        """End the reply, and free what it has; no more tokens come."""
+
+
 class Backend(Protocol):
     """A loaded model, whatever computes it. Every backend documents the same promises as `TorchModel`."""
 
@@ -39,8 +46,9 @@ class Backend(Protocol):
         token_ids: Sequence[int],
         *,
         stop_ids: Sequence[int] = (),
+        dial: float = 1.0,
         **options: Unpack[SamplingOptions],
-    ) -> Iterator[int]:
+    ) -> Tokens:
         """Yield the tokens that follow `token_ids`, each as soon as it is known."""
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:

@@ -85,6 +85,20 @@ class Engine:
             running, waiting, cache.num_blocks, cache.num_free, cache.num_idle, replace(scheduler.counters)
         )
 
+    @property
+    def drafter(self) -> Drafter | None:
+        """Who guesses ahead for running requests."""
+        return self._scheduler.drafter
+
+    @drafter.setter
+    def drafter(self, drafter: Drafter | None) -> None:
+        self._turns.take(wait=True)
+        try:
+            self._scheduler.drafter = drafter
+            self._scheduler.replan()
+        finally:
+            self._leave()
+
     def submit(
         self,
         token_ids: Iterable[int],

@@ -1,7 +1,7 @@
 """A model folder into a loaded model, by the backend that is there."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from camelid.errors import MissingExtraError, RequestError, suggest
 from camelid.generate.backend import Backend
@@ -11,6 +11,16 @@ from camelid.native.packing import Weights
 
 BackendName = Literal["auto", "native", "torch"]
 DType = Literal["float32", "bfloat16", "float16"]
+
+
+class LoadOptions(TypedDict, total=False):
+    """The options of `load_model` as keyword arguments."""
+
+    backend: BackendName
+    weights: Weights | None
+    threads: int | None
+    dtype: DType | None
+    device: str
 
 
 def load_model(

@@ -1,16 +1,17 @@
 """The native backend: a model folder on a processor, without torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import ContextTooLongError
-from camelid.generate.backend import check_tokens
+from camelid.errors import ContextTooLongError, RequestError
+from camelid.generate.backend import Tokens, check_tokens
 from camelid.generate.engine import Engine
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
+from camelid.generate.speculative import PairDrafter
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.native import _native
@@ -45,11 +46,12 @@ class NativeModel:
         self._half = weights != "f32"
         self.threads = choose_threads(threads)
         self.native = load_native(folder, weights=weights, threads=self.threads)
+        self.cache_tokens = cache_tokens or self._usual_cache()
         self.engine = Engine(
             self.native,
             vocab_size=self.vocab_size,
             context=self.context,
-            cache_tokens=cache_tokens or self._usual_cache(),
+            cache_tokens=self.cache_tokens,
             half=self._half,
         )
 
@@ -78,14 +80,21 @@ class NativeModel:
         token_ids: Sequence[int],
         *,
         stop_ids: Sequence[int] = (),
+        dial: float = 1.0,
         **options: Unpack[SamplingOptions],
-    ) -> Iterator[int]:
+    ) -> Tokens:
         """Yield the tokens that follow `token_ids`, each as soon as it is known.
 
         The same promises as `TorchModel.generate`. Closing the iterator frees at once what the request has.
+        dial: see `Engine.submit`; an error while no other model guesses.
         """
+        if dial != 1 and self.engine.drafter is None:
+            raise RequestError(
+                "The dial lies between two models: ask the Llama of a pair that was loaded with "
+                "backend='native' and speculate=True."
+            )
         settings = SamplingSettings(**options)
-        return self.engine.stream(self.engine.submit(token_ids, settings, stop_ids=stop_ids))
+        return self.engine.stream(self.engine.submit(token_ids, settings, stop_ids=stop_ids, dial=dial))
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits after each token, (T, V), float32.
@@ -104,6 +113,20 @@ class NativeModel:
             rows = logits[first : first + _ROWS]
             self.native.logits(cache, sequence, len(rows), rows)
         return logits
+
+    def let_guess(self, other: "NativeModel") -> None:
+        """Let another model guess what this one says, so that it says the same sooner; see `speculative`.
+
+        Raises RequestError when the two have not the same number of tokens.
+        """
+        if other.vocab_size != self.vocab_size:
+            raise RequestError(
+                f"Only a model of the same tokens can guess: this one has {self.vocab_size}, the other "
+                f"{other.vocab_size}. Use two of one tokenizer."
+            )
+        self.engine.drafter = PairDrafter(
+            other.native, context=other.context, cache_tokens=other.cache_tokens, half=self._half
+        )
 
     @property
     def _bytes_per_token(self) -> int:

@@ -88,7 +88,7 @@ class Scheduler:
     """
 
     def __init__(self, cache: "_native.Cache", *, slice_tokens: int, drafter: Drafter | None) -> None:
-        self._native_cache, self._drafter = cache, drafter
+        self._native_cache, self.drafter = cache, drafter
         self.inbox: deque[Generation] = deque()
         self.cancelled: deque[Generation] = deque()
         # In the order of their coming; those that run are the first ones.
@@ -125,8 +125,12 @@ class Scheduler:
                     self._pass_border(generation)
             else:
                 self._collect_closely(generation, new)
-        if self._drafter and not self._sliced:  # a slice of a prompt would count as time that guesses cost
-            self._drafter.learn(seconds)
+        if self.drafter and not self._sliced:  # a slice of a prompt would count as time that guesses cost
+            self.drafter.learn(seconds)
+
+    def replan(self) -> None:
+        """Settle anew what the next step reads."""
+        self._settled = False
 
     def forget_cancelled(self) -> None:
         """Free what cancelled requests have."""
@@ -189,11 +193,11 @@ class Scheduler:
         for generation in deciding:
             if self._make_room(generation):
                 self._read(generation, 1)
-        if self._drafter and self.batch:
-            self._draft(self._drafter)
+        if self.drafter and self.batch:
+            self._draft(self.drafter)
         self._alone = not self.batch
         self._slice_prompts([generation for generation in running if generation.sequence.pending > 1])
-        self._settled = not self._sliced and not self._drafter and len(self.batch) == len(self.live)
+        self._settled = not self._sliced and not self.drafter and len(self.batch) == len(self.live)
 
     def _slice_prompts(self, started: list[Generation]) -> None:
         left = self.pace.tokens(alone=self._alone)

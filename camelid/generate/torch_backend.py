@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camelid.errors import ContextTooLongError
+from camelid.errors import ContextTooLongError, RequestError
 from camelid.generate.backend import check_tokens, room_for
 from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
 from camelid.generate.torch_packed import PackedCache, PackedDecoder
@@ -93,8 +93,9 @@ class TorchModel:
         token_ids: Sequence[int],
         *,
         stop_ids: Sequence[int] = (),
+        dial: float = 1.0,
         **options: Unpack[SamplingOptions],
-    ) -> Iterator[int]:
+    ) -> Generator[int]:
         """Yield the tokens that follow `token_ids`, each as soon as it is known.
 
         The end is a token of `stop_ids`, which is not yielded; max_tokens; or the end of the context. Fewer
@@ -102,8 +103,10 @@ class TorchModel:
         `SamplingSettings`; greedy unless a temperature is given.
 
         Raises RequestError at once for arguments out of range, and ContextTooLongError for a prompt that
-        leaves no room for a token.
+        leaves no room for a token. The dial is the native backend's: anything but 1 is an error.
         """
+        if dial != 1:
+            raise RequestError("The dial needs the native backend: load the pair with backend='native'.")
         settings = SamplingSettings(**options)
         settings.check_fits(self.vocab_size)
         prompt = check_tokens(token_ids, self.vocab_size)
@@ -122,7 +125,7 @@ class TorchModel:
 
     def _generate(
         self, prompt: list[int], limit: int, stop_ids: frozenset[int], settings: SamplingSettings
-    ) -> Iterator[int]:
+    ) -> Generator[int]:
         sampler = Sampler(settings, prompt, self.vocab_size)
         cache = self._packed.new_cache(len(prompt) + limit)
         fresh = prompt

@@ -13,7 +13,10 @@ namespace camelid {
 constexpr int LANES = 16;  // outputs of a panel, numbers of a vector
 constexpr int BLOCK = 64;  // positions of a block of the key/value cache
 
-constexpr int round_up(int number, int step) { return (number + step - 1) / step * step; }
+// Never a function of its own: one compiled for one processor could be taken by the linker for all.
+#define CAMELID_INLINE inline __attribute__((always_inline))
+
+CAMELID_INLINE constexpr int round_up(int number, int step) { return (number + step - 1) / step * step; }
 
 enum class Type : int { f32, bf16, int8, int4 };
 
@@ -27,10 +30,10 @@ struct Matrix {
   int outputs = 0, inputs = 0, group = 0;
   const uint8_t* data = nullptr;
 
-  bool quantized() const { return type == Type::int8 || type == Type::int4; }
-  int panels() const { return (outputs + LANES - 1) / LANES; }
-  int groups() const { return quantized() ? (inputs + group - 1) / group : 0; }
-  size_t code_bytes() const {  // of one panel, without the scales
+  CAMELID_INLINE bool quantized() const { return type == Type::int8 || type == Type::int4; }
+  CAMELID_INLINE int panels() const { return (outputs + LANES - 1) / LANES; }
+  CAMELID_INLINE int groups() const { return quantized() ? (inputs + group - 1) / group : 0; }
+  CAMELID_INLINE size_t code_bytes() const {  // of one panel, without the scales
     switch (type) {
       case Type::f32: return size_t(inputs) * LANES * 4;
       case Type::bf16: return size_t(inputs) * LANES * 2;
@@ -38,10 +41,10 @@ struct Matrix {
       default: return size_t(groups()) * group * LANES / 2;
     }
   }
-  size_t panel_bytes() const { return code_bytes() + size_t(groups()) * LANES * 2; }
-  size_t bytes() const { return panel_bytes() * panels(); }
-  const uint8_t* panel(int index) const { return data + panel_bytes() * index; }
-  const uint16_t* scales(int index) const {
+  CAMELID_INLINE size_t panel_bytes() const { return code_bytes() + size_t(groups()) * LANES * 2; }
+  CAMELID_INLINE size_t bytes() const { return panel_bytes() * panels(); }
+  CAMELID_INLINE const uint8_t* panel(int index) const { return data + panel_bytes() * index; }
+  CAMELID_INLINE const uint16_t* scales(int index) const {
     return reinterpret_cast<const uint16_t*>(panel(index) + code_bytes());
   }
 };
@@ -78,7 +81,7 @@ struct Attention {
 };
 
 constexpr int ATTENTION_QUERIES = 4;  // that are read together
-inline size_t attention_scratch(int positions) {
+CAMELID_INLINE size_t attention_scratch(int positions) {
   return size_t(ATTENTION_QUERIES) * round_up(positions, BLOCK);
 }
 
