@@ -23,7 +23,7 @@ from camelid.model.tensors import open_tensors, tensor_shapes
 from camelid.native import is_built
 
 TINY = DecoderConfig(
-    vocab_size=300, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+    vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
     num_key_value_heads=2, max_position_embeddings=64,
 )  # fmt: skip
 PLAN = {**dataclasses.asdict(native_models.PLANS["15m"]), "threads": 2}
@@ -223,7 +223,7 @@ def test_logits_agree_up_to_scale_and_shift_and_a_stranger_s_do_not():
     random = np.random.default_rng(0)
     one, other = random.standard_normal((2, 500))
     assert native.agree(list(one), list(3 * one + 1)) == pytest.approx(1)
-    assert abs(native.agree(list(one), list(other))) < native.LEAST_AGREEMENT / 2
+    assert abs(native.agree(list(one), list(other))) < native.LEAST_AGREEMENT_4BIT / 2
 
 
 def test_a_package_is_taken_from_the_first_environment_that_has_it(tmp_path):
