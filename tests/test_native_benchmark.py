@@ -232,6 +232,64 @@ def test_a_package_is_taken_from_the_first_environment_that_has_it(tmp_path):
         native.find_pythons([tmp_path])
 
 
+@pytest.fixture
+def answers(monkeypatch):
+    """Run nothing: note who is asked, and give everybody the same logits."""
+    asked = []
+
+    def start(python, script, task):
+        asked.append((task["peer"], task["type"], python, script))
+        if task["peer"] == "memory":
+            return {"bytes_per_s": float(len(asked))}
+        return {"found": {"": {"decode_8": [1.0]}}, "logits": [1.0, 2.0, 4.0], "peak_bytes": 1}
+
+    monkeypatch.setattr(native, "start", start)
+    monkeypatch.setattr(native, "make_model", lambda folder, config: folder)
+    monkeypatch.setattr(native, "convert", lambda *_: None)
+    return asked
+
+
+def test_contenders_take_turns_beside_each_other(answers, tmp_path):
+    pythons = {"llama_cpp": "/peers/python", "ctranslate2": "/peers/python"}
+    found = native.compare("15m", tmp_path, native_models.PLANS["15m"], 3, pythons, lambda _: None)
+    runs = [(run["contender"], run["repeat"]) for run in found["runs"]]
+    assert len(set(runs)) == 3 * 7 and not any(name.startswith("transformers") for name, _ in runs)
+    assert [runs[7 * repeat][0] for repeat in range(3)] == ["camelid bf16", "camelid int8", "llama.cpp Q8_0"]
+    assert len(found["bandwidth_bytes_per_s"]) == sum(peer == "memory" for peer, *_ in answers) >= 3
+    for peer, _, python, script in answers:
+        own = peer in ("camelid", "memory")
+        assert (python, script) == (
+            (sys.executable, "native.py") if own else ("/peers/python", "native_peers.py")
+        )
+
+
+def test_a_peer_that_computes_something_else_ends_the_run(answers, tmp_path, monkeypatch):
+    begin = native.start
+
+    def start(python, script, task):
+        found = begin(python, script, task)
+        return {**found, "logits": [4.0, 2.0, 4.0]} if task["type"] == "Q8_0" else found
+
+    monkeypatch.setattr(native, "start", start)
+    with pytest.raises(SystemExit, match=r"llama.cpp Q8_0 computes something else"):
+        native.compare(
+            "15m", tmp_path, native_models.PLANS["15m"], 1, {"llama_cpp": "python"}, lambda _: None
+        )
+
+
+def test_only_what_is_there_is_converted_and_only_once(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(native.subprocess, "run", lambda words, check: ran.append(words))
+    (tmp_path / "Q4_0.gguf").touch()
+    native.convert(tmp_path, {"gguf": "one", "llama_cpp": "two"}, lambda _: None)
+    assert [(words[0], words[2], words[-1]) for words in ran] == [
+        ("one", "gguf", "Q8_0"),
+        ("one", "gguf", "BF16"),
+    ]
+    native.convert(tmp_path, {"ctranslate2": "three", "gguf": "one"}, lambda _: None)
+    assert [words[2] for words in ran[2:]] == ["ctranslate2"] and ran[2][0] == "three"
+
+
 # --- the page ---------------------------------------------------------------------------------------------
 
 
