@@ -1,5 +1,8 @@
 """The native backend keeps the promises of the torch backend."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tiny
@@ -80,3 +83,18 @@ def test_what_cannot_be_asked(folder, model):
         model.logits([1] * (tiny.CONTEXT + 1))
     with pytest.raises(RequestError, match="threads must be 1 or more"):
         load_model(folder, backend="native", threads=-1)
+
+
+def test_where_it_was_not_built_the_remedy_is_named(folder):
+    """In a process of its own, in which the module cannot be imported."""
+    program = f"""
+import sys
+sys.modules["camelid.native._native"] = None
+import camelid
+try:
+    camelid.load_model({str(folder)!r}, backend="native")
+except camelid.CamelidError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "C++ compiler" in run.stdout and "apt-get install g++" in run.stdout

@@ -183,7 +183,7 @@ NB_MODULE(_native, m) {
       .def_rw("drafts", &Sequence::drafts)
       .def_rw("allowed", &Sequence::allowed)
       .def_rw("dial", &Sequence::dial)
-      .def_ro("chosen", &Sequence::chosen)
+      .def_prop_ro("chosen", [](const Sequence& self) { return self.chosen; }, nb::rv_policy::move)
       .def_prop_ro("length", [](const Sequence& self) { return self.tokens.size(); })
       .def_prop_ro("pending", &Sequence::pending)
       .def("accept", &Sequence::accept, "token"_a, "Adds a token that was chosen elsewhere.")

@@ -58,8 +58,9 @@ std::shared_ptr<Pool> Pool::shared(int threads) {
 
 void Pool::run(const std::function<void(int)>& work) {
   std::lock_guard<std::mutex> turn(turn_);
+  work_ = &work;
+  failure_ = nullptr;
   if (size_ > 1) {
-    work_ = &work;
     busy_.store(size_ - 1, std::memory_order_relaxed);
     begun_.fetch_add(1);  // sequentially consistent with sleepers_: a thread sees the work, or is seen asleep
     if (sleepers_.load()) {
@@ -67,8 +68,18 @@ void Pool::run(const std::function<void(int)>& work) {
       wake_.notify_all();
     }
   }
-  work(0);
+  attempt(0);
   if (size_ > 1) spin([this] { return busy_.load(std::memory_order_acquire) == 0; });
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void Pool::attempt(int thread) noexcept {
+  try {
+    (*work_)(thread);
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(sleep_);
+    failure_ = std::current_exception();
+  }
 }
 
 void Pool::meet() {
@@ -95,7 +106,7 @@ void Pool::serve(int thread) {
       if (closing_) return;
     }
     done = begun_.load(std::memory_order_acquire);
-    (*work_)(thread);
+    attempt(thread);
     busy_.fetch_sub(1, std::memory_order_acq_rel);
   }
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,18 +23,21 @@ class Pool {
   static std::shared_ptr<Pool> shared(int threads);
 
   int size() const { return size_; }
-  // Runs work(thread) on every thread, the caller being number 0; returns when all have ended.
+  // Runs work(thread) on every thread, the caller being number 0; returns when all have ended. What one throws is
+  // thrown here; it must not throw before the last meeting, where the others would wait for it.
   void run(const std::function<void(int)>& work);
   // Inside work: waits until every thread has come here.
   void meet();
 
  private:
   void serve(int thread);
+  void attempt(int thread) noexcept;
 
   const int size_;
   std::vector<std::thread> threads_;
   std::mutex turn_;  // one piece of work at a time
   const std::function<void(int)>* work_ = nullptr;
+  std::exception_ptr failure_;
   std::mutex sleep_;
   std::condition_variable wake_;
   bool closing_ = false;
