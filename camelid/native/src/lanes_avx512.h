@@ -18,7 +18,8 @@ static inline F where_below(F x, F limit, F otherwise, F below) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), otherwise, below);
 }
 static inline F keep_first(F a, int count, float rest) {
-  return _mm512_mask_blend_ps(__mmask16(count >= 16 ? 0xffff : (1u << count) - 1), set(rest), a);
+  __mmask16 kept = count >= 16 ? 0xffff : count <= 0 ? 0 : __mmask16((1u << count) - 1);
+  return _mm512_mask_blend_ps(kept, set(rest), a);
 }
 
 static inline F load_bf16(const uint16_t* p) {
