@@ -51,6 +51,10 @@ class DecoderConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise RecipeError(f"{name} must be a whole number above 0; found {value!r}.")
+        for name in ("rms_norm_eps", "rope_theta"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise RecipeError(f"{name} must be a number above 0; found {value!r}.")
         if self.num_attention_heads % self.num_key_value_heads:
             raise RecipeError(
                 "num_key_value_heads must divide num_attention_heads; found num_attention_heads="

@@ -35,7 +35,7 @@ def try_folder(folder):
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8), st.floats(0, 1))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, derandomize=True)
 def test_bytes_of_the_weights_file_that_changed(whole, tmp_path_factory, changes, kept):
     folder = tmp_path_factory.mktemp("damaged")
     shutil.copy(whole / "config.json", folder)
@@ -60,7 +60,7 @@ FIELDS = (
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), NUMBERS, min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_numbers_of_the_config_that_changed(whole, tmp_path_factory, changes):
     folder = tmp_path_factory.mktemp("changed")
     shutil.copy(whole / "model.safetensors", folder)
