@@ -28,10 +28,12 @@ class Backend(Protocol):
     @property
     def vocab_size(self) -> int:
         """Return how many tokens the model knows."""
+        return self.config.vocab_size
 
     @property
     def context(self) -> int:
         """Return how many tokens prompt and reply may have together."""
+        return self.config.max_position_embeddings
 
     @property
     def weight_bytes(self) -> int:

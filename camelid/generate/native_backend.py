@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import Tokens, check_tokens
+from camelid.generate.backend import Backend, Tokens, check_tokens
 from camelid.generate.engine import Engine
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.generate.speculative import PairDrafter
@@ -22,7 +22,7 @@ _CACHED_BYTES = 256 << 20  # of keys and values, if that is more than one full c
 _ROWS = 256  # of logits that are computed at a time
 
 
-class NativeModel:
+class NativeModel(Backend):
     """A model that takes and gives token ids; threads may share it, and are then answered together.
 
     What was read for one request is kept for the next one that begins alike, as far as there is room.
@@ -54,16 +54,6 @@ class NativeModel:
             cache_tokens=self.cache_tokens,
             half=self._half,
         )
-
-    @property
-    def vocab_size(self) -> int:
-        """Return how many tokens the model knows."""
-        return self.config.vocab_size
-
-    @property
-    def context(self) -> int:
-        """Return how many tokens prompt and reply may have together."""
-        return self.config.max_position_embeddings
 
     @property
     def weight_bytes(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import check_tokens, room_for
+from camelid.generate.backend import Backend, check_tokens, room_for
 from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
 from camelid.generate.torch_packed import PackedCache, PackedDecoder
 from camelid.model.config import DecoderConfig
@@ -53,7 +53,7 @@ class _OneCore:
 _ONE_CORE = _OneCore()  # of the process, as torch's setting is
 
 
-class TorchModel:
+class TorchModel(Backend):
     """A model that takes and gives token ids; threads may share it."""
 
     def __init__(
@@ -67,16 +67,6 @@ class TorchModel:
         self.dtype = str(decoder.compute_dtype).removeprefix("torch.")
         self.device = str(device)
         self._packed = PackedDecoder(decoder, device=torch.device(device), consume=consume)
-
-    @property
-    def vocab_size(self) -> int:
-        """Return how many tokens the model knows."""
-        return self.config.vocab_size
-
-    @property
-    def context(self) -> int:
-        """Return how many tokens prompt and reply may have together."""
-        return self.config.max_position_embeddings
 
     @property
     def weight_bytes(self) -> int:

@@ -4,6 +4,9 @@
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
+#ifdef HAS_AVX2VNNI
+#include <cpuid.h>
+#endif
 
 namespace camelid {
 
@@ -26,7 +29,6 @@ static bool has_avx2() {
 }
 #endif
 #ifdef HAS_AVX2VNNI
-#include <cpuid.h>
 namespace avx2vnni {
 extern const Kernels* const table;
 }
