@@ -13,6 +13,7 @@ import native_page
 import quick
 import reference_page
 import session
+import speculation
 import stored
 import throughput
 
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "litgpt_quality": ("Quality for time", litgpt_quality.render),
     "quick": ("The quick recipe", quick.render),
     "native": ("The native engine", native_page.render),
+    "speculation": ("Guessing ahead, and the dial", speculation.render),
 }
 
 

@@ -167,8 +167,8 @@ def render(data: dict[str, Any]) -> str:
         f"Random weights, the same for all; {plan['threads']} threads; tokens/s. Each contender runs in a "
         "process of its own, in turn, several times over: medians, with the lowest and the highest; ratios "
         "are of runs side by side. llama.cpp runs with flash attention on and off, and of many streams with "
-        "one cache and with one for each: the better counts. Its Q4_0 files hold the head in Q4_0, too; int4 "
-        "keeps it in int8. What was asked of the engine, and what came of it, the peer in parentheses "
+        "one cache and with one for each: the better counts. Its Q4_0 files hold the head in Q4_0, too, as "
+        "int4 does. What was asked of the engine, and what came of it, the peer in parentheses "
         f"where it is not llama.cpp: {found.count('reached')} of {len(found)} reached.",
         _target_table(shapes),
         *(_speed_part(shape, data["shapes"][shape]) for shape in shapes),

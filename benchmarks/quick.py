@@ -4,6 +4,7 @@
     python benchmarks/quick.py pairs/demo --limit 20     a quick look, not stored
 
 Both models answer greedily, one request at a time, the same records. Intervals are bootstrapped over records.
+Then all is asked again with the weights packed in each way, to see what packing loses.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF
 
 import camelid
+from camelid.compare.reading import find_text, measure_reading, read_text
 from camelid.errors import ContextTooLongError
 
 LIMIT = 150  # records of a task; of a direction of translation a third of it
 ROLES = ("llama", "alpaca")
 RESAMPLES = 1000
+WEIGHTS = ("f32", "bf16", "int8", "int4")
 PACKAGES = ("torch", "sacrebleu", "rouge-score")
 
 # What each task is scored by: the first stands in the comparison of the two.
@@ -190,6 +193,26 @@ def pace(answers: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def weigh(folder: Path, questions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what each packing of the weights makes of both models: bits per byte, and the tasks' scores."""
+    text = find_text(folder)
+    records = read_text(text) if text else []
+    found = {}
+    for weights in WEIGHTS:
+        pair = camelid.load(folder, weights=weights, speculate=False)
+        answers = {role: ask(pair, role, questions) for role in ROLES}
+        scores = summarise(questions, answers)
+        found[weights] = {
+            "bits_per_byte": {
+                role: measure_reading(speaker.model, speaker.tokenizer, records)
+                for role, speaker in pair.speakers.items()
+            },
+            "scores": {task: scores[task][METRICS[task][0]] for task in METRICS if task in scores},
+            "pace": {role: pace(answers[role]) for role in ROLES},
+        }
+    return found
+
+
 # --- the page ---------------------------------------------------------------------------------------------
 
 
@@ -223,10 +246,25 @@ def render(data: dict[str, Any]) -> str:
         f"{stored.table(['', 'records', 'Llama', 'Alpaca', 'Llama ahead by'], tasks)}\n\n"
         f"{stored.table(['one request at a time', 'Llama', 'Alpaca'], speed)}\n\n"
         f"The Alpaca makes {ratio:.1f} times as many tokens per second.\n\n"
+        f"What packed weights lose, Llama / Alpaca:\n\n{_by_weights(data['weights'])}\n\n"
         f"By language, Llama / Alpaca:\n\n{_by_language(scores)}\n\n"
         f"By direction of translation, Llama / Alpaca:\n\n{_by_direction(scores)}\n\n"
         + "\n".join(f"`{signature}`  " for signature in sorted(signatures))
     )
+
+
+def _by_weights(found: dict[str, Any]) -> str:
+    def row(label: str, digits: int, number: Callable[[dict[str, Any], str], float]) -> list[str]:
+        cells = (" / ".join(f"{number(each, role):.{digits}f}" for role in ROLES) for each in found.values())
+        return [label, *cells]
+
+    tasks = next(iter(found.values()))["scores"]
+    rows = [row("bits per byte", 4, lambda each, role: each["bits_per_byte"][role])]
+    for task in tasks:
+        label = f"{task} · {METRICS[task][0]}"
+        rows.append(row(label, 1, lambda each, role, task=task: each["scores"][task][role]["value"]))  # type: ignore[misc]
+    rows.append(row("tokens/s", 0, lambda each, role: each["pace"][role]["rate_tokens_per_s"]))
+    return stored.table(["", *found], rows)
 
 
 def _by_language(scores: dict[str, Any]) -> str:
@@ -260,13 +298,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the scores and all answers as JSON")
     options = parser.parse_args()
     questions = load_questions(options.pair / "held_out.jsonl", options.limit or LIMIT, options.seed)
-    pair = camelid.load(options.pair)
+    pair = camelid.load(options.pair, speculate=False)
     answers = {role: ask(pair, role, questions) for role in ROLES}
     data = {
         "limit": options.limit or LIMIT,
         "seed": options.seed,
         "scores": summarise(questions, answers),
         "pace": {role: pace(answers[role]) for role in ROLES},
+        "weights": weigh(options.pair, questions),
     }
     if options.json:
         said = [

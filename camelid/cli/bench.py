@@ -40,18 +40,27 @@ def bench(
     new_tokens: Annotated[
         int | None, typer.Option(min=2, help=f"Answer with so many; by default {NEW_TOKENS}.")
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            help="A data file to read, so that what packed weights lose is seen; by default the held-out "
+            "records of a pair.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Measure how fast the native engine runs a model; of a pair, both.
 
-    Reading prompts and writing answers, in tokens per second; time to the first token; memory; and how much
-    of the speed at which this machine reads its memory is used. Each in a process of its own, in int8 and
-    int4 unless --weights says otherwise.
+    Reading prompts and writing answers, in tokens per second; time to the first token; memory; how much of
+    the speed at which this machine reads its memory is used; and how well held-out text is read. Each in a
+    process of its own, in what the weights are stored in, int8 and int4, unless --weights says otherwise.
     """
     from rich.console import Console
 
     from camelid.cli.screen import open_console
     from camelid.cli.trial import try_apart
+    from camelid.compare.reading import find_text
     from camelid.generate.bandwidth import measure_bandwidth
     from camelid.native import choose_isa
     from camelid.native.loading import choose_threads
@@ -64,9 +73,16 @@ def bench(
         bandwidth = measure_bandwidth(threads)
         for name, path in _models(folder):
             prompt, new = lengths[name]
-            for kind in weights or [WeightTypes.int8, WeightTypes.int4]:
+            for kind in weights or [_stored_in(path), WeightTypes.int8, WeightTypes.int4]:
                 status.update(f"measuring the {name} in {kind} …")
-                trial = try_apart(path, kind.value, threads=threads, prompt_tokens=prompt, new_tokens=new)
+                trial = try_apart(
+                    path,
+                    kind.value,
+                    threads=threads,
+                    prompt_tokens=prompt,
+                    new_tokens=new,
+                    text=text or find_text(path),
+                )
                 found[name].append(trial)
         bandwidth = max(bandwidth, measure_bandwidth(threads))
     if as_json:
@@ -112,7 +128,7 @@ def draw(folder: Path, found: "dict[str, list[Trial]]", bandwidth: float) -> "Ta
     table = Table(title=str(folder), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
     for column in ("reading\ntokens/s", "first\ntoken", "writing\ntokens/s", "memory for\nweights",
-                   "whole\nprocess", "of the\nbandwidth"):  # fmt: skip
+                   "whole\nprocess", "of the\nbandwidth", "bits per\nbyte"):  # fmt: skip
         table.add_column(column, justify="right", no_wrap=True)
     for name, trials in found.items():
         for trial in trials:
@@ -126,10 +142,16 @@ def say(found: "dict[str, list[Trial]]", bandwidth: float) -> str:
     speed = trial.speed
     shares = [each.read_bytes_per_s / bandwidth for trials in found.values() for each in trials]
     cached = " More than 100% comes from the caches." if max(shares) > 1 else ""
+    read = (
+        "Bits per byte are of held-out text: less is better, and more than in the first line is what packing "
+        "lost."
+        if trial.bits_per_byte is not None
+        else "What packing loses is seen with --text FILE."
+    )
     return (
         f"{trial.threads} thread{'s' * (trial.threads > 1)}, {trial.isa}; medians of {speed.runs} prompts of "
         f"{speed.prompt_tokens} tokens, each answered by {speed.new_tokens}. Memory is read here at "
-        f"{bandwidth / 1e9:.1f} GB/s, and every token needs all weights.{cached}"
+        f"{bandwidth / 1e9:.1f} GB/s, and every token needs all weights.{cached} {read}"
     )
 
 
@@ -144,7 +166,15 @@ def _cells(trial: "Trial", bandwidth: float) -> list[str]:
         say_bytes(trial.weight_bytes),
         say_bytes(trial.peak_bytes),
         f"{trial.read_bytes_per_s / bandwidth:.0%}",
+        f"{trial.bits_per_byte:.4f}" if trial.bits_per_byte is not None else "–",
     ]
+
+
+def _stored_in(folder: Path) -> WeightTypes:
+    """Return the type that loses nothing of a model's weights."""
+    from camelid.model.folder import read_dtype
+
+    return WeightTypes.bf16 if read_dtype(folder) == "bfloat16" else WeightTypes.f32
 
 
 def _models(folder: Path) -> list[tuple[str, Path]]:

@@ -61,9 +61,9 @@ def draw_model(portrait: Portrait) -> Table:
     table.add_row("tokenizer", portrait.tokenizer or "none here")
     table.add_row("chat template", portrait.template or "none: it only goes on with a text")
     table.add_row("size on disk", f"{say_bytes(portrait.disk_bytes)}, weights in {portrait.dtype}")
+    table.add_row("memory for weights", say_bytes(portrait.weight_bytes))
+    table.add_row("memory for a full context", say_bytes(portrait.cache_bytes))
     if portrait.measured:
-        table.add_row("memory for weights", say_bytes(portrait.measured.weight_bytes))
-        table.add_row("memory for a full context", say_bytes(portrait.measured.cache_bytes))
         table.add_row("memory of the whole process", say_bytes(portrait.measured.peak_bytes))
         table.add_row("time to the first token", _say_ms(portrait.measured.speed.first_token_s))
         table.add_row("tokens per second", f"{portrait.measured.speed.tokens_per_s:,.0f}")
@@ -73,7 +73,7 @@ def draw_model(portrait: Portrait) -> Table:
 def say_measured(portrait: Portrait) -> str:
     """Return how the speeds and the memory were measured."""
     if portrait.measured is None:
-        return "Speed and memory were not measured."
+        return "Speed was not measured; memory is what loading the model here will take."
     speed = portrait.measured.speed
     return (
         f"Measured here and now, in a process of its own, in {portrait.measured.dtype} on "

@@ -1,7 +1,6 @@
 """What there is to say of a model: read from its folder and its pair's file, and measured."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from camelid.cli.measure import Measured, measure_apart
+from camelid.generate.load import predict_memory
 from camelid.model.config import DecoderConfig
-from camelid.model.folder import read_config
+from camelid.model.folder import read_config, read_dtype
 from camelid.model.pairfile import ROLES, PairFile, RoleFile, read_pair_file
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 
@@ -34,9 +34,19 @@ class Portrait:
     measured: Measured | None
 
     @property
-    def memory_bytes(self) -> int | None:
-        """Return what weights and the cache of a full context take together, if measured."""
-        return self.measured.weight_bytes + self.measured.cache_bytes if self.measured else None
+    def weight_bytes(self) -> int:
+        """Return the memory that the weights take when loaded, or will."""
+        return self.measured.weight_bytes if self.measured else predict_memory(self.config)[0]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the memory that the cache of a full context takes, or will."""
+        return self.measured.cache_bytes if self.measured else predict_memory(self.config)[1]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return what weights and the cache of a full context take together, or will."""
+        return self.weight_bytes + self.cache_bytes
 
     def to_dict(self) -> dict[str, Any]:
         """Return the portrait as plain values; what was not measured or is not known is null."""
@@ -48,6 +58,8 @@ class Portrait:
             "layers": self.config.num_hidden_layers,
             "width": self.config.hidden_size,
             "disk_bytes": self.disk_bytes,
+            "weight_bytes": self.weight_bytes,
+            "cache_bytes": self.cache_bytes,
             "dtype": self.dtype,
             "tokenizer": self.tokenizer or None,
             "chat_template": self.template or None,
@@ -64,8 +76,7 @@ def portray(folder: Path, *, measure: bool, raised: RoleFile | None = None, name
     """
     config = read_config(folder)
     fingerprint, template = _read_tokenizer(folder, config)
-    table = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    dtype = str(table.get("dtype") or table.get("torch_dtype") or "unknown")
+    dtype = read_dtype(folder) or "unknown"
     disk_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     measured = _measure(folder, name or folder.name) if measure else None
     return Portrait(folder, config, disk_bytes, dtype, fingerprint, template, raised, measured)

@@ -22,11 +22,11 @@ def samples(
     gold, word for word.
     """
     from camelid.cli.screen import open_console
-    from camelid.cli.tasting import choose_samples, read_held_out, show_sample
+    from camelid.cli.tasting import choose_samples, read_samples, show_sample
     from camelid.pair import Pair
 
     pair = Pair(folder)
-    chosen = choose_samples(read_held_out(folder), task=task, lang=lang, count=count)
+    chosen = choose_samples(read_samples(folder), task=task, lang=lang, count=count)
     console = open_console()
     met: Counter[str] = Counter()
     for sample in chosen:

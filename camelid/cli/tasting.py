@@ -1,24 +1,21 @@
 """Held-out records as prompts with a gold answer, and both models' answers beside it."""
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from camelid.cli.screen import WIDTH, printable
-from camelid.errors import ContextTooLongError, DataError, RequestError, suggest
+from camelid.errors import ContextTooLongError, DataError, suggest
 from camelid.pair import Pair, Reply, Speaker, read_all
+from camelid.text.heldout import HELD_OUT, read_held_out
 from camelid.text.languages import LANGUAGE_NAMES, language_code
-from camelid.text.records import Message
-from camelid.text.turns import as_messages
+from camelid.text.records import Message, Record
 
-HELD_OUT = "held_out.jsonl"
 _BEGINNING_CHARS = 60  # the model goes on with a document after whole sentences of at least so many
 _GOLD_CHARS = 400  # of how a document goes on really
 _PROMPT_CHARS = 1200  # shown of a long turn; the model reads all of it
@@ -45,26 +42,13 @@ class Sample:
         return f"{self.task or 'text'}, to go on with" if self.text else self.task or "conversation"
 
 
-def read_held_out(folder: Path) -> list[Sample]:
+def read_samples(folder: Path) -> list[Sample]:
     """Return the samples of a pair folder, in their order.
 
     Raises DataError when the file is missing, empty or damaged.
     """
-    path = folder / HELD_OUT
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        lines = []
-    samples = []
-    for number, line in enumerate(lines, 1):
-        try:
-            sample = _as_sample(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}, line {number} is no held-out record ({error}). Copy the file anew, or run the same "
-                "camelid train command again."
-            ) from None
-        samples += [sample] if sample else []
+    found = (_as_sample(record) for record in read_held_out(folder / HELD_OUT))
+    samples = [sample for sample in found if sample]
     if not samples:
         raise DataError(
             f"{folder} has no held-out records in {HELD_OUT}, so there is nothing to ask. "
@@ -147,18 +131,14 @@ def _ask(speaker: Speaker, sample: Sample, max_tokens: int) -> Reply:
     return speaker.reply(sample.turns, max_tokens=max_tokens)
 
 
-def _as_sample(table: dict[str, Any]) -> Sample | None:
-    """Return a line of the file as a sample; None when there is nothing to ask for."""
-    task, lang = str(table["task"]), str(table["lang"])
-    if table.get("text"):
-        beginning, rest = cut_beginning(str(table["text"]))
-        return Sample(task, lang, rest, text=beginning) if rest else None
-    try:
-        turns = as_messages(table["messages"])
-    except RequestError as error:
-        raise ValueError(str(error)) from None
+def _as_sample(record: Record) -> Sample | None:
+    """Return a record as a sample; None when there is nothing to ask for."""
+    if not record.is_chat:
+        beginning, rest = cut_beginning(record.text)
+        return Sample(record.task, record.lang, rest, text=beginning) if rest else None
+    turns = record.messages
     last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=0)
-    return Sample(task, lang, turns[last].content, turns=turns[:last]) if last else None
+    return Sample(record.task, record.lang, turns[last].content, turns=turns[:last]) if last else None
 
 
 def cut_beginning(text: str) -> tuple[str, str]:

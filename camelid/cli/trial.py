@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from camelid.cli.measure import read_peak_bytes
+from camelid.compare.reading import measure_reading, read_text
 from camelid.errors import CheckpointError
 from camelid.generate.bandwidth import bytes_per_token
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.speed import Speed, measure_speed
 from camelid.native.packing import Weights
+from camelid.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Trial:
 
     token_bytes: what it reads from memory for one token, the mean over the replies.
     cache_bytes: of the key/value cache of one full context. peak_bytes: the most that the process had.
+    bits_per_byte: of the text that was read, if any.
     """
 
     weights: str
@@ -35,6 +38,7 @@ class Trial:
     weight_bytes: int
     cache_bytes: int
     peak_bytes: int
+    bits_per_byte: float | None = None
 
     @property
     def prefill_tokens_per_s(self) -> float:
@@ -56,12 +60,16 @@ class Trial:
         }
 
 
-def try_apart(folder: Path, weights: Weights, *, threads: int, prompt_tokens: int, new_tokens: int) -> Trial:
+def try_apart(
+    folder: Path, weights: Weights, *, threads: int, prompt_tokens: int, new_tokens: int, text: Path | None
+) -> Trial:
     """Return what the native engine makes of a model, tried in a new process.
 
-    Raises CheckpointError when the model cannot be loaded.
+    text: a data file to read besides.
+
+    Raises CheckpointError when the model cannot be loaded or the text not read.
     """
-    words = [str(folder), weights, str(threads), str(prompt_tokens), str(new_tokens)]
+    words = [str(folder), weights, str(text or ""), str(threads), str(prompt_tokens), str(new_tokens)]
     run = subprocess.run([sys.executable, "-m", __name__, *words], capture_output=True, text=True)
     if run.returncode:
         found = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
@@ -70,11 +78,20 @@ def try_apart(folder: Path, weights: Weights, *, threads: int, prompt_tokens: in
     return Trial(**{**table, "speed": Speed(**table["speed"])})
 
 
-def try_model(folder: Path, weights: Weights, *, threads: int, prompt_tokens: int, new_tokens: int) -> Trial:
+def try_model(
+    folder: Path,
+    weights: Weights,
+    *,
+    threads: int,
+    prompt_tokens: int,
+    new_tokens: int,
+    text: Path | None = None,
+) -> Trial:
     """Return what the native engine makes of a model, tried in this process."""
     model = NativeModel(folder, weights=weights, threads=threads)
     speed = measure_speed(model, prompt_tokens=prompt_tokens, new_tokens=new_tokens)
     positions = speed.prompt_tokens + speed.new_tokens / 2
+    peak_bytes = read_peak_bytes()  # reading the text takes memory of its own
     return Trial(
         weights=weights,
         isa=model.native.isa,
@@ -83,14 +100,20 @@ def try_model(folder: Path, weights: Weights, *, threads: int, prompt_tokens: in
         token_bytes=bytes_per_token(model.config, weights, positions=positions),
         weight_bytes=model.weight_bytes,
         cache_bytes=model.cache_bytes,
-        peak_bytes=read_peak_bytes(),
+        peak_bytes=peak_bytes,
+        bits_per_byte=measure_reading(model, Tokenizer.load(folder), read_text(text)) if text else None,
     )
 
 
-def _main(folder: str, weights: Weights, *numbers: str) -> None:
+def _main(folder: str, weights: Weights, text: str, *numbers: str) -> None:
     threads, prompt_tokens, new_tokens = map(int, numbers)
     trial = try_model(
-        Path(folder), weights, threads=threads, prompt_tokens=prompt_tokens, new_tokens=new_tokens
+        Path(folder),
+        weights,
+        threads=threads,
+        prompt_tokens=prompt_tokens,
+        new_tokens=new_tokens,
+        text=Path(text) if text else None,
     )
     print(json.dumps(dataclasses.asdict(trial)))
 

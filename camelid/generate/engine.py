@@ -46,12 +46,14 @@ class Engine:
         cache_tokens: int,
         half: bool = True,
         slice_tokens: int = 512,
+        burst_s: float = 0.002,
         drafter: Drafter | None = None,
     ) -> None:
         """Make an engine with a cache of `cache_tokens` positions, rounded up to whole blocks.
 
         context: the most that a prompt and its reply may have. half: the cache is float16, else float32.
-        slice_tokens: the most that one step reads of prompts. drafter: guesses ahead for running requests.
+        slice_tokens: the most that one step reads of prompts. burst_s: for how long tokens may be chosen one
+            after the other before newcomers are looked at. drafter: guesses ahead for running requests.
 
         Raises RequestError for a number out of its range, and when there is no memory for the cache.
         """
@@ -68,7 +70,7 @@ class Engine:
             ) from None
         self._capacity = num_blocks * _native.BLOCK
         self._turns = Turns()
-        self._scheduler = Scheduler(self._cache, slice_tokens=slice_tokens, drafter=drafter)
+        self._scheduler = Scheduler(self._cache, slice_tokens=slice_tokens, burst_s=burst_s, drafter=drafter)
 
     @property
     def cache_bytes(self) -> int:
@@ -202,9 +204,13 @@ class Engine:
         return True
 
     def _run(self) -> KeyboardInterrupt | None:
-        """Run the step; return an interrupt, which waits until what was chosen is collected."""
+        """Run what is scheduled; return an interrupt, which waits until what was chosen is collected."""
+        scheduler = self._scheduler
         try:
-            self._model.step(self._cache, self._scheduler.sequences, self._scheduler.counts)
+            if scheduler.steps > 1:
+                self._model.run(self._cache, scheduler.sequences, scheduler.steps)
+            else:
+                self._model.step(self._cache, scheduler.sequences, scheduler.counts)
         except KeyboardInterrupt as interrupt:  # comes before the step or after it, never within
             return interrupt
         return None

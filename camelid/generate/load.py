@@ -1,13 +1,20 @@
 """A model folder into a loaded model, by the backend that is there."""
 
+import shutil
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
 from camelid.errors import MissingExtraError, RequestError, suggest
 from camelid.generate.backend import Backend
 from camelid.generate.native_backend import NativeModel
+from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
-from camelid.native.packing import Weights
+from camelid.native import is_built
+from camelid.native.packing import Weights, packed_bytes
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of Nvidia, AMD, and a GPU under WSL
+
+DEFAULT_WEIGHTS: Weights = "int8"
 
 BackendName = Literal["auto", "native", "torch"]
 DType = Literal["float32", "bfloat16", "float16"]
@@ -34,7 +41,8 @@ def load_model(
 ) -> Backend:
     """Return the model in a model folder: ours, or any Llama from Hugging Face.
 
-    backend: what computes: "native" on a processor, "torch" anywhere; "auto" takes torch.
+    backend: what computes: "native" on a processor, "torch" anywhere; "auto" takes native, unless torch has a
+        GPU, a setting of torch is given, or the native engine was not built.
     weights, threads: what the native backend packs the weights in, int8 by default, and how many threads it
         uses, by default as many as there are cores.
     dtype, device: what torch has weights and arithmetic in, by default float32 on a processor and bfloat16
@@ -50,18 +58,48 @@ def load_model(
     ):
         if value is not None and value not in get_args(known):
             raise RequestError(f"There is no {name} {value!r}.{suggest(str(value), get_args(known))}")
+    of_native, of_torch = {"weights": weights, "threads": threads}, {"dtype": dtype, "device": device}
+    if backend == "auto":
+        backend = _choose_backend(any(of_native.values()), any(of_torch.values()))
     native = backend == "native"
-    foreign = {"dtype": dtype, "device": device} if native else {"weights": weights, "threads": threads}
-    for name, setting in foreign.items():
+    for name, setting in (of_torch if native else of_native).items():
         if setting:
             owner = "torch" if native else "native"
             raise RequestError(
                 f"{name} is a setting of the {owner} backend. Add backend={owner!r}, or drop it."
             )
     if native:
-        return NativeModel(folder, weights=weights or "int8", threads=threads)
+        return NativeModel(folder, weights=weights or DEFAULT_WEIGHTS, threads=threads)
     read_config(folder)  # complains of a folder before torch, which takes seconds, is brought in
     return _load_torch(folder, dtype, device)
+
+
+def predict_memory(config: DecoderConfig) -> tuple[int, int]:
+    """Return the bytes that a model's weights and its cache of a full context will take on a processor.
+
+    As `load_model` would load it here: packed in int8 by the native backend, or by torch in float32.
+    """
+    if not is_built():
+        return 4 * config.num_parameters, config.max_position_embeddings * config.cache_bytes_per_token(4)
+    cache_bytes = config.max_position_embeddings * config.cache_bytes_per_token(2)
+    return packed_bytes(config, DEFAULT_WEIGHTS), cache_bytes
+
+
+def _choose_backend(wants_native: bool, wants_torch: bool) -> Literal["native", "torch"]:
+    if wants_native or wants_torch:
+        return "native" if wants_native else "torch"
+    return "native" if is_built() and not _has_gpu() else "torch"
+
+
+def _has_gpu() -> bool:
+    """Return whether torch has a GPU; torch takes seconds to import, and is asked only where a driver is."""
+    if not shutil.which("nvidia-smi") and not any(Path(driver).exists() for driver in _DRIVERS):
+        return False
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return False
+    return torch.cuda.is_available()
 
 
 def _load_torch(folder: Path | str, dtype: DType | None, device: str) -> Backend:

@@ -51,9 +51,10 @@ class Pace:
     STEP_S = 0.04  # beside running streams, whose readers should not notice
     ALONE_S = 0.2  # when only a newcomer or a cancellation waits
     FIRST, LEAST = 32, 8  # tokens, before anything is known; and however slow the machine
+    LONGEST = 32  # steps of a burst
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, burst_s: float = 0.0) -> None:
+        self._most, self._burst_s = most, burst_s
         self._token_s = self._decode_s = 0.0
 
     def tokens(self, *, alone: bool) -> int:
@@ -61,6 +62,11 @@ class Pace:
         time_s = self.ALONE_S if alone else self.STEP_S - self._decode_s
         wished = int(time_s / self._token_s) if self._token_s else self.FIRST
         return min(self._most, max(self.LEAST, wished))
+
+    def steps(self) -> int:
+        """Return how many steps may follow each other in one call, while nothing but tokens is chosen."""
+        wished = int(self._burst_s / self._decode_s) if self._decode_s else 1
+        return min(self.LONGEST, max(1, wished))
 
     def learn(self, tokens: int, seconds: float, *, alone: bool) -> None:
         """Take in how long a step took that read so many tokens of prompts."""
@@ -83,11 +89,13 @@ def _follow(estimate: float, sample: float, weight: float) -> float:
 class Scheduler:
     """Requests, the blocks of those that run, and the next step.
 
-    sequences, counts: what the next step reads. inbox, cancelled: may be filled by any thread at any time;
+    sequences, counts: what the next step reads; steps: how many follow each other at once. inbox, cancelled: may be filled by any thread at any time;
     all else belongs to whoever steps.
     """
 
-    def __init__(self, cache: "_native.Cache", *, slice_tokens: int, drafter: Drafter | None) -> None:
+    def __init__(
+        self, cache: "_native.Cache", *, slice_tokens: int, burst_s: float, drafter: Drafter | None
+    ) -> None:
         self._native_cache, self.drafter = cache, drafter
         self.inbox: deque[Generation] = deque()
         self.cancelled: deque[Generation] = deque()
@@ -95,7 +103,7 @@ class Scheduler:
         self.live: dict[Generation, None] = {}
         self.cache = self._new_cache()
         self.counters = Counters()
-        self.pace = Pace(slice_tokens)
+        self.pace = Pace(slice_tokens, burst_s)
         self._settled = False  # the next step reads the next token of the same sequences
         self._refused = -1  # the blocks that there were when the next request did not find enough
         self._begin_plan()
@@ -107,19 +115,20 @@ class Scheduler:
         if not self._settled:
             self.forget_cancelled()
             self._plan()
+        self.steps = self._choose_steps()
         return bool(self.batch)
 
     def collect(self, seconds: float) -> None:
-        """Hand out what a step chose that took so long."""
+        """Hand out what the steps chose that took so long together."""
         counters = self.counters
-        counters.steps += 1
+        counters.steps += self.steps
         counters.prompt_tokens += self._sliced
-        self.pace.learn(self._sliced, seconds, alone=self._alone)
+        self.pace.learn(self._sliced, seconds / self.steps, alone=self._alone)
         for generation in self.batch:
             tokens = generation.tokens
             new = generation.sequence.since(generation.start + len(tokens))
             counters.tokens += len(new)
-            if generation.plain and len(new) == 1 and new[0] not in generation.stop_ids:
+            if generation.plain and len(new) == self.steps and new[-1] not in generation.stop_ids:
                 tokens += new
                 if len(tokens) >= generation.border:
                     self._pass_border(generation)
@@ -183,6 +192,7 @@ class Scheduler:
         self.batch: list[Generation] = []
         self.sequences: list[_native.Sequence] = []
         self.counts: list[int] = []
+        self.steps = 1
         self._sliced = 0  # tokens of prompts
         self._alone = True
 
@@ -198,6 +208,15 @@ class Scheduler:
         self._alone = not self.batch
         self._slice_prompts([generation for generation in running if generation.sequence.pending > 1])
         self._settled = not self._sliced and not self.drafter and len(self.batch) == len(self.live)
+
+    def _choose_steps(self) -> int:
+        """Return how many tokens each sequence may choose before anything else is to be done for one."""
+        most = self.pace.steps() if self._settled else 1
+        for generation in self.batch:
+            if most == 1 or not generation.plain:
+                return 1
+            most = min(most, generation.border - len(generation.tokens))
+        return most
 
     def _slice_prompts(self, started: list[Generation]) -> None:
         left = self.pace.tokens(alone=self._alone)
@@ -332,8 +351,9 @@ class Scheduler:
         if not new:
             self._finish(generation, "error", _complaint(generation.sequence.chosen[-1].token))
             return
-        generation.accepted += len(new) - 1
-        self.counters.accepted += len(new) - 1
+        if self.steps == 1:
+            generation.accepted += len(new) - 1
+            self.counters.accepted += len(new) - 1
         stopped = new[-1] in generation.stop_ids
         kept = len(new) - stopped
         if not generation.plain:

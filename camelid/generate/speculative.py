@@ -29,18 +29,20 @@ class Economy:
 
     With k guesses, each right with chance a if the one before was, a step chooses (1 - a^(k+1)) / (1 - a)
     tokens. Source: Leviathan et al. 2023, equation 1.
+
+    step_s: seconds of a step by the guesses in it; guess_s: seconds to make one guess.
     """
 
     def __init__(self) -> None:
-        self._step_s: dict[int, float] = {}  # by guesses in the step
-        self._guess_s = 0.0  # to make one
+        self.step_s: dict[int, float] = {}
+        self.guess_s = 0.0
         self._idle = 0
 
     def choose(self, right: float) -> int:
         """Return how many guesses are worth most, 0 for none; right: the chance that one is."""
-        if 0 not in self._step_s:
+        if 0 not in self.step_s:
             return 0  # the plain step is measured first
-        if len(self._step_s) == 1:
+        if len(self.step_s) == 1:
             return MOST // 2
         rates = [sum(right**i for i in range(k + 1)) / self._seconds(k) for k in range(MOST + 1)]
         best = max(range(MOST + 1), key=rates.__getitem__)
@@ -49,24 +51,24 @@ class Economy:
 
     def learn_step(self, guesses: int, seconds: float) -> None:
         """Take in how long a step with so many guesses took."""
-        known = self._step_s.setdefault(guesses, seconds)
-        self._step_s[guesses] += _FAST * (min(seconds, 4 * known) - known)
+        known = self.step_s.setdefault(guesses, seconds)
+        self.step_s[guesses] += _FAST * (min(seconds, 4 * known) - known)
 
     def learn_guesses(self, guesses: int, seconds: float) -> None:
         """Take in how long making some guesses took."""
         each = seconds / guesses
-        self._guess_s += (_FAST if self._guess_s else 1.0) * (
-            min(each, 4 * self._guess_s or each) - self._guess_s
+        self.guess_s += (_FAST if self.guess_s else 1.0) * (
+            min(each, 4 * self.guess_s or each) - self.guess_s
         )
 
     def _seconds(self, guesses: int) -> float:
         """Return how long a step with so many guesses takes, guessing included, from those tried so far."""
-        below = max(k for k in self._step_s if k <= guesses)
-        above = min((k for k in self._step_s if k > guesses), default=0)
+        below = max(k for k in self.step_s if k <= guesses)
+        above = min((k for k in self.step_s if k > guesses), default=0)
         first, last = (below, above) if above else (0, below)
-        slope = (self._step_s[last] - self._step_s[first]) / (last - first) if last > first else 0.0
-        step = self._step_s[first] + max(0.0, slope) * (guesses - first)
-        return step + guesses * self._guess_s
+        slope = (self.step_s[last] - self.step_s[first]) / (last - first) if last > first else 0.0
+        step = self.step_s[first] + max(0.0, slope) * (guesses - first)
+        return step + guesses * self.guess_s
 
 
 class Rate:

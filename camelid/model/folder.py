@@ -31,6 +31,15 @@ def read_config(folder: Path | str) -> DecoderConfig:
     return DecoderConfig.from_dict(read_json_object(path), where=str(path))
 
 
+def read_dtype(folder: Path | str) -> str:
+    """Return what the weights of a model folder are stored in, such as "bfloat16"; "" where it does not say.
+
+    Raises CheckpointError when its config.json cannot be read.
+    """
+    table = read_json_object(Path(folder) / CONFIG)
+    return str(table.get("dtype") or table.get("torch_dtype") or "")
+
+
 def require_folder(folder: Path) -> None:
     """Check that there is a folder.
 

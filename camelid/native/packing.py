@@ -30,7 +30,7 @@ TYPES: dict[Weights, int] = {"f32": 0, "bf16": 1, "int8": 2, "int4": 3}  # the n
 ALIGNMENT = 64
 KEPT_FROM_BYTES = 64 << 20  # below this, packing takes less time than anyone notices
 KEPT_FOLDER = ".camelid"
-_FORMAT = 1
+_FORMAT = 2
 _HEAD_BYTES = 4096
 
 
@@ -55,8 +55,6 @@ class Piece:
 def lay_out(config: DecoderConfig, weights: Weights) -> tuple[Piece, ...]:
     """Return the pieces of a packed model: per layer qkv, out, gate and up, down, two norms; then the head,
     the last norm, and the embedding if it is not the head.
-
-    With int4 the head, and so the embedding that is tied to it, stays int8: it is what quality feels first.
     """
     pieces: list[Piece] = []
     width, inner = config.hidden_size, config.intermediate_size
@@ -90,7 +88,7 @@ def lay_out(config: DecoderConfig, weights: Weights) -> tuple[Piece, ...]:
         norm(f"{layer}input_layernorm.weight")
         norm(f"{layer}post_attention_layernorm.weight")
     tied = config.tie_word_embeddings
-    matrix("int8" if weights == "int4" else weights, config.vocab_size, width, EMBEDDING if tied else HEAD)
+    matrix(weights, config.vocab_size, width, EMBEDDING if tied else HEAD)
     norm(FINAL_NORM)
     if not tied:
         rows = {"sources": (EMBEDDING,), "type": "rows", "outputs": config.vocab_size, "inputs": width}

@@ -26,7 +26,8 @@ class LoopState:
     """Where the loop stands after `step` steps.
 
     seconds: wall-clock time of training so far. tokens: positions seen, without padding; targets: those
-    counted in the loss. loss: smoothed, nats.
+    counted in the loss. loss: smoothed, nats. bits_per_byte: of held-out text by language, as last
+    measured; best_bits_per_byte: the lowest mean over the languages so far, after best_step.
     """
 
     step: int = 0
@@ -35,6 +36,8 @@ class LoopState:
     targets: int = 0
     loss: float = 0.0
     bits_per_byte: dict[str, float] = field(default_factory=dict)
+    best_bits_per_byte: float = 0.0
+    best_step: int = 0
 
 
 def save_checkpoint(root: Path, decoder: Decoder, optimizer: Optimizer, state: LoopState) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 from camelid.errors import RecipeError
 from camelid.files import sweep, write_json
@@ -30,6 +31,7 @@ Evaluate = Callable[[Decoder, Plan], dict[str, float]]
 
 _SMOOTHING = 0.95
 _LOG_STEPS = 10
+_WORSE = 1.01  # times the best bits per byte on the way: more than measuring other text would change
 
 
 @dataclass
@@ -218,6 +220,20 @@ class Loop:
         journal.write(self._state.step, bits_per_byte=found)
         figures = "  ".join(f"{lang} {value:.3f}" for lang, value in found.items())
         self._progress.note(f"{self._stage}, step {self._state.step}: bits per byte {figures}")
+        if found:
+            self._compare_with_best(fmean(found.values()))
+
+    def _compare_with_best(self, mean: float) -> None:
+        """Remember the best measurement; warn at the end if the last one is clearly worse."""
+        state = self._state
+        if not state.best_step or mean < state.best_bits_per_byte:
+            state.best_bits_per_byte, state.best_step = mean, state.step
+        elif mean > _WORSE * state.best_bits_per_byte and self._is_over():
+            self._progress.note(
+                f"{self._stage} read held-out text better after step {state.best_step} "
+                f"({state.best_bits_per_byte:.3f} bits per byte) than now ({mean:.3f}): it learns the text "
+                "by heart. A smaller budget, a larger weight_decay or more text will do better."
+            )
 
     def _status(self, rate: float) -> Status:
         state, total = self._state, self._schedule.total_steps

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from camelid.errors import DataError
-from camelid.files import hash_json, open_atomic, write_json
+from camelid.files import hash_json, write_json
 from camelid.text.batches import Batches, MixPart
 from camelid.text.corpus import Corpus, SourceReport, build_corpus, hash_content
+from camelid.text.heldout import write_held_out
 from camelid.text.packing import Mode
 from camelid.text.records import Record
 from camelid.text.shards import TokenShard, ensure_shard
@@ -127,9 +128,7 @@ class Material:
 
     def _keep_held_out(self) -> None:
         """Write the pair folder's held_out.jsonl."""
-        with open_atomic(self._upbringing.folder / "held_out.jsonl") as file:
-            for name, record in choose_held_out(self.corpus.held_out, HELD_OUT_KEPT):
-                file.write(json.dumps(_as_line(record, name), ensure_ascii=False) + "\n")
+        write_held_out(self._upbringing.folder, choose_held_out(self.corpus.held_out, HELD_OUT_KEPT))
 
     def _tell(self, report: SourceReport) -> None:
         languages = ", ".join(f"{lang} {count:,}" for lang, count in sorted(report.languages.items()))
@@ -165,13 +164,3 @@ def choose_held_out(held_out: Mapping[str, Sequence[Record]], most: int) -> list
 
 def _texts(record: Record) -> Iterator[str]:
     return itertools.chain((turn.content for turn in record.messages), [record.text] if record.text else [])
-
-
-def _as_line(record: Record, source: str) -> dict[str, Any]:
-    told = (
-        {"messages": [{"role": turn.role, "content": turn.content} for turn in record.messages]}
-        if record.is_chat
-        else {"text": record.text}
-    )
-    line = {**told, "lang": record.lang, "task": record.task, "source": source}
-    return {**line, "source_lang": record.source_lang} if record.source_lang else line

@@ -1,6 +1,7 @@
 """What bench prints is what was measured, each model and type of weights apart."""
 
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -24,10 +25,11 @@ pytestmark = pytest.mark.skipif(not is_built(), reason="the native engine was no
 def measured(monkeypatch):
     """Measure nothing: int4 is twice as fast as int8, and memory is read at 10 GB/s."""
 
-    def look(folder, weights, *, threads, prompt_tokens, new_tokens):
+    def look(folder, weights, *, threads, prompt_tokens, new_tokens, text):
         rate = {"int4": 2000.0}.get(weights, 1000.0)
         speed = Speed(prompt_tokens / 20_000, rate, prompt_tokens, new_tokens, 7)
-        return Trial(weights, "avx2", threads, speed, 6e9 / rate, 5_000_000, 1_000_000, 300_000_000)
+        bits = {"int4": 0.875}.get(weights, 0.75) if text else None
+        return Trial(weights, "avx2", threads, speed, 6e9 / rate, 5_000_000, 1_000_000, 300_000_000, bits)
 
     monkeypatch.setattr("camelid.cli.trial.try_apart", look)
     monkeypatch.setattr(measuring, "measure_bandwidth", lambda threads: 1e10)
@@ -42,8 +44,9 @@ def test_of_a_pair_both_are_measured(camelid, folder, measured):
     assert (result.status, result.err) == (0, "")
     shown = rows(result.out)
     for role in ("llama", "alpaca"):
-        assert f"{role} · int8 20,000 2.4 ms 1,000 5 MB 300 MB 60%" in shown
-        assert f"{role} · int4 20,000 2.4 ms 2,000 5 MB 300 MB 60%" in shown
+        assert f"{role} · f32 20,000 2.4 ms 1,000 5 MB 300 MB 60% 0.7500" in shown
+        assert f"{role} · int8 20,000 2.4 ms 1,000 5 MB 300 MB 60% 0.7500" in shown
+        assert f"{role} · int4 20,000 2.4 ms 2,000 5 MB 300 MB 60% 0.8750" in shown
     said = " ".join(shown)
     assert "2 threads, avx2; medians of 7 prompts of 48 tokens, each answered by 48." in said
     assert "Memory is read here at 10.0 GB/s" in said and "caches" not in said
@@ -54,12 +57,22 @@ def test_weights_and_lengths_can_be_chosen_and_json_holds_the_same(camelid, fold
     words = ("--weights", "int4", "-w", "bf16", "--prompt-tokens", 20, "--new-tokens", 8, "--threads", 1)
     table = json.loads(camelid("bench", folder / "llama", *words, "--json").out)
     assert table["bandwidth_bytes_per_s"] == 1e10 and list(table["models"]) == ["llama"]
+    assert table["models"]["llama"][0]["bits_per_byte"] == 0.875
     int4, bf16 = table["models"]["llama"]
     assert (int4["weights"], bf16["weights"], int4["threads"]) == ("int4", "bf16", 1)
     assert int4["decode_tokens_per_s"] == 2 * bf16["decode_tokens_per_s"] == 2000
     assert int4["prefill_tokens_per_s"] == pytest.approx(20_000)
     assert int4["speed"]["prompt_tokens"] == 20 and int4["speed"]["new_tokens"] == 8
     assert int4["bandwidth_share"] == pytest.approx(0.6)
+
+
+def test_without_held_out_text_it_says_how_to_give_some(camelid, folder, measured, tmp_path):
+    shutil.copytree(folder / "llama", tmp_path / "alone")
+    shown = camelid("bench", tmp_path / "alone").out
+    assert "What packing loses is seen with --text FILE." in " ".join(shown.split())
+    assert " ".join(shown.split()).count("60% –") == 3
+    (tmp_path / "some.txt").write_text("Once upon a time.", encoding="utf-8")
+    assert "0.8750" in camelid("bench", tmp_path / "alone", "--text", tmp_path / "some.txt").out
 
 
 def test_what_the_context_has_no_room_for_is_refused(camelid, folder, measured):
@@ -85,9 +98,12 @@ def test_the_help_has_an_example(camelid):
     assert "\n camelid bench pairs/demo" in camelid("bench", "--help").out
 
 
-def test_a_model_is_tried_without_torch_in_a_process_of_its_own(folder):
+def test_a_model_is_tried_without_torch_in_a_process_of_its_own(folder, tmp_path):
     """Measured for once as a user has it."""
-    trial = try_apart(folder / "alpaca", "int8", threads=1, prompt_tokens=20, new_tokens=8)
+    text = tmp_path / "some.txt"
+    text.write_text("Once upon a time.", encoding="utf-8")
+    trial = try_apart(folder / "alpaca", "int8", threads=1, prompt_tokens=20, new_tokens=8, text=text)
+    assert 0 < trial.bits_per_byte < 20
     assert (trial.weights, trial.isa, trial.threads) == ("int8", isas()[0], 1)
     assert (trial.speed.prompt_tokens, trial.speed.new_tokens) == (20, 8)
     assert trial.prefill_tokens_per_s > 0 and trial.speed.tokens_per_s > 0
@@ -100,7 +116,7 @@ def test_a_model_is_tried_without_torch_in_a_process_of_its_own(folder):
 def test_a_model_that_cannot_be_tried_says_why(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
     with pytest.raises(CheckpointError, match=r"could not be tried: .* camelid reads LlamaForCausalLM only"):
-        try_apart(tmp_path, "int8", threads=1, prompt_tokens=8, new_tokens=8)
+        try_apart(tmp_path, "int8", threads=1, prompt_tokens=8, new_tokens=8, text=None)
 
 
 def test_a_token_needs_all_weights_and_what_was_said(folder):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camelid.cli import tasting
-from camelid.cli.tasting import Sample, choose_samples, cut_beginning, read_held_out, show_sample
+from camelid.cli.tasting import Sample, choose_samples, cut_beginning, read_samples, show_sample
 from camelid.pair import load
 from camelid.text.records import Message
 
@@ -17,7 +17,7 @@ WORDS = st.lists(st.sampled_from(["llama", "sleeps", "Herd.", "Why?", "«Yes!»"
 def test_each_kind_and_language_is_shown_once(camelid, folder):
     result = camelid("samples", folder, "--max-tokens", 4)
     assert result.status == 0
-    samples = read_held_out(folder)
+    samples = read_samples(folder)
     kinds = {(sample.kind, sample.lang) for sample in samples}
     assert sum(line.startswith("── ") for line in result.out.splitlines()) == len(kinds)
     assert (
@@ -49,7 +49,7 @@ def test_the_first_of_a_kind_are_chosen_in_the_order_of_the_file():
 def test_the_prompt_is_all_before_the_last_answer(folder):
     rows = [json.loads(line) for line in (folder / "held_out.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if "messages" in row]
-    samples = [sample for sample in read_held_out(folder) if not sample.text]
+    samples = [sample for sample in read_samples(folder) if not sample.text]
     for row, sample in zip(rows, samples, strict=True):
         assert [turn.content for turn in sample.turns] == [turn["content"] for turn in row["messages"][:-1]]
         assert sample.gold == row["messages"][-1]["content"] and sample.turns[-1].role == "user"

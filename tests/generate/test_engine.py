@@ -34,7 +34,8 @@ def model(threads=1, type_=2):
 
 
 def make_engine(native=None, **options):
-    defaults = {"vocab_size": VOCABULARY, "context": CONTEXT, "cache_tokens": 40 * BLOCK}
+    # One step at a time, unless a test says otherwise.
+    defaults = {"vocab_size": VOCABULARY, "context": CONTEXT, "cache_tokens": 40 * BLOCK, "burst_s": 0.0}
     return Engine(native or model(), **{**defaults, **options})
 
 
@@ -90,10 +91,18 @@ REQUESTS = st.lists(st.tuples(PROMPTS, SETTINGS, st.integers(0, 12)), min_size=1
 
 
 @settings(deadline=None, max_examples=60)
-@given(REQUESTS, st.sampled_from((5, 6, 9, 40)), st.sampled_from((1, 3, 50, 512)), st.sampled_from((1, 1, 2)))
-def test_tokens_are_the_same_alone_and_in_any_company(requests, blocks, slice_tokens, threads):
-    """In batches, with reuse, slices of prompts and, where the cache is small, preemption."""
-    engine = make_engine(model(threads), cache_tokens=blocks * BLOCK, slice_tokens=slice_tokens)
+@given(
+    REQUESTS,
+    st.sampled_from((5, 6, 9, 40)),
+    st.sampled_from((1, 3, 50, 512)),
+    st.sampled_from((1, 1, 2)),
+    st.sampled_from((0.0, 0.0005, 10.0)),
+)
+def test_tokens_are_the_same_alone_and_in_any_company(requests, blocks, slice_tokens, threads, burst_s):
+    """In batches, with reuse, slices of prompts, bursts and, where the cache is small, preemption."""
+    engine = make_engine(
+        model(threads), cache_tokens=blocks * BLOCK, slice_tokens=slice_tokens, burst_s=burst_s
+    )
     generations = []
     for prompt, wishes, steps in requests:
         generations.append(engine.submit(prompt, wishes, stop_ids=[STOP]))
@@ -474,6 +483,19 @@ def test_drafts_change_no_token(length, temperature, choose):
         assert 0 <= generation.accepted <= generation.drafted
     counters = engine.load.counters
     assert counters.accepted == sum(generation.accepted for generation in generations)
+    assert_empty(engine)
+
+
+def test_a_burst_chooses_many_tokens_in_one_call_and_ends_where_a_reply_does():
+    engine = make_engine(burst_s=10.0)
+    long, short = engine.submit([4, 5], greedy(100)), engine.submit([9] * 60, greedy(7))
+    calls = 0
+    while engine.step():
+        calls += 1
+    assert calls < 20 and engine.load.counters.steps >= 100
+    assert long.tokens == answer_alone([4, 5], greedy(100)) and long.finished == "length"
+    assert short.tokens == answer_alone([9] * 60, greedy(7)) and short.finished == "length"
+    assert engine.load.counters.accepted == 0
     assert_empty(engine)
 
 

@@ -5,9 +5,12 @@ import pytest
 import tiny
 
 from camelid.errors import CheckpointError, MissingExtraError, RequestError
-from camelid.generate.load import load_model
+from camelid.generate import load
+from camelid.generate.load import load_model, predict_memory
 from camelid.generate.torch_backend import TorchModel
 from camelid.model.checkpoint import save_model_folder
+from camelid.model.folder import read_config
+from camelid.native import is_built
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,8 @@ def test_half_the_precision_takes_half_the_memory(folder):
     ("options", "message"),
     [
         ({"weights": "int5", "backend": "native"}, "no weights 'int5'. Did you mean 'int"),
-        ({"weights": "int8"}, "weights is a setting of the native backend"),
+        ({"weights": "int8", "device": "cpu"}, "device is a setting of the torch backend"),
+        ({"weights": "int8", "backend": "torch"}, "weights is a setting of the native backend"),
         ({"threads": 2, "backend": "torch"}, "threads is a setting of the native backend"),
         ({"dtype": "float32", "backend": "native"}, "dtype is a setting of the torch backend"),
         ({"backend": "tourch"}, "no backend 'tourch'. Did you mean 'torch'"),
@@ -57,4 +61,38 @@ def test_without_torch_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "camelid.generate.torch_backend")
     with pytest.raises(MissingExtraError, match=r"pip install 'camelid\[train\]'"):
-        load_model(folder)
+        load_model(folder, backend="torch")
+
+
+def test_a_processor_takes_the_native_engine_and_a_gpu_torch(folder, monkeypatch):
+    monkeypatch.setattr(load, "is_built", lambda: True)
+    monkeypatch.setattr(load, "_has_gpu", lambda: False)
+    assert load._choose_backend(wants_native=False, wants_torch=False) == "native"
+    assert load._choose_backend(wants_native=False, wants_torch=True) == "torch"
+    monkeypatch.setattr(load, "_has_gpu", lambda: True)
+    assert load._choose_backend(wants_native=False, wants_torch=False) == "torch"
+    assert load._choose_backend(wants_native=True, wants_torch=False) == "native"
+
+
+def test_without_a_compiler_at_install_torch_does_the_work(folder, monkeypatch):
+    monkeypatch.setattr(load, "is_built", lambda: False)
+    config = read_config(folder)
+    assert isinstance(load_model(folder), TorchModel)
+    assert predict_memory(config)[0] == 4 * config.num_parameters
+
+
+def test_torch_is_asked_for_a_gpu_only_where_a_driver_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(load, "_DRIVERS", (str(tmp_path / "driver"),))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert not load._has_gpu()
+    (tmp_path / "driver").touch()
+    assert load._has_gpu()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert not load._has_gpu()
+
+
+@pytest.mark.skipif(not is_built(), reason="the native engine was not built")
+def test_the_memory_is_foretold_before_loading(folder):
+    model = load_model(folder, backend="native")
+    assert (model.weight_bytes, model.cache_bytes) == predict_memory(read_config(folder))

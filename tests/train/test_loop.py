@@ -120,6 +120,19 @@ def test_only_the_newest_checkpoints_are_kept(text, tmp_path):
     assert len(list((tmp_path / "checkpoints").iterdir())) == checkpoints.KEPT
 
 
+@pytest.mark.parametrize(("measured", "warned"), [([2.0, 1.0, 1.5], True), ([2.0, 1.5, 1.0], False)])
+def test_a_run_that_learns_by_heart_says_so(text, tmp_path, measured, warned):
+    told, values = [], iter(measured)
+    progress = Silent()
+    progress.note = told.append
+    loop = _loop(text, tmp_path, progress=progress)
+    loop._evaluate = lambda decoder, plan: {"en": next(values)}
+    loop.run()
+    warning = "better after step 8 (1.000 bits per byte) than now (1.500): it learns the text by heart."
+    assert any(warning in line for line in told) == warned
+    assert any("heart" in line for line in told) == warned
+
+
 def test_the_loss_falls_and_the_journal_says_so(text, tmp_path):
     state = _loop(text, tmp_path, settings=dataclasses.replace(SETTINGS, steps=80, lr=1e-2)).run()
     lines = [line for line in read_journal(tmp_path) if "loss" in line]

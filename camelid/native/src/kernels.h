@@ -3,6 +3,10 @@
 // A packed matrix lies in panels of 16 outputs. Within a panel the inputs follow each other, so that one vector
 // holds the same inputs of 16 outputs, and a sum over inputs is a chain of vectors: its order is the same for
 // one row as for many, alone or in a batch, on any number of threads. That is why tokens are reproducible.
+//
+// Four panels make a tile, their vectors in turn, the scales of a group right behind its codes: who multiplies by
+// a tile reads memory in one stream, which is half as fast again as several (docs/log.md). The last tile of a
+// matrix is as wide as what is left.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +15,7 @@
 namespace camelid {
 
 constexpr int LANES = 16;  // outputs of a panel, numbers of a vector
+constexpr int TILE = 4;    // panels of a tile
 constexpr int BLOCK = 64;  // positions of a block of the key/value cache
 
 // Never a function of its own: one compiled for one processor could be taken by the linker for all.
@@ -20,11 +25,11 @@ CAMELID_INLINE constexpr int round_up(int number, int step) { return (number + s
 
 enum class Type : int { f32, bf16, int8, int4 };
 
-// Weights (outputs, inputs), packed:
-//   f32, bf16  inputs × 16 numbers
-//   int8       groups × (group/4) × 16 × 4 bytes, a weight being byte - 128; then groups × 16 scales, float16
-//   int4       groups × (group/8) × 16 × 4 bytes, a weight being nibble - 8; the low nibbles are the first half
-//              of the group's inputs, the high ones the second; then the scales
+// Weights (outputs, inputs), packed; of each panel of a tile in turn:
+//   f32, bf16  for each input 16 numbers
+//   int8       for each group (group/4) × 16 × 4 bytes, a weight being byte - 128; and 16 scales, float16
+//   int4       for each group (group/8) × 16 × 4 bytes, a weight being nibble - 8; the low nibbles are the first
+//              half of the group's inputs, the high ones the second; and the scales
 struct Matrix {
   Type type = Type::f32;
   int outputs = 0, inputs = 0, group = 0;
@@ -33,19 +38,19 @@ struct Matrix {
   CAMELID_INLINE bool quantized() const { return type == Type::int8 || type == Type::int4; }
   CAMELID_INLINE int panels() const { return (outputs + LANES - 1) / LANES; }
   CAMELID_INLINE int groups() const { return quantized() ? (inputs + group - 1) / group : 0; }
-  CAMELID_INLINE size_t code_bytes() const {  // of one panel, without the scales
-    switch (type) {
-      case Type::f32: return size_t(inputs) * LANES * 4;
-      case Type::bf16: return size_t(inputs) * LANES * 2;
-      case Type::int8: return size_t(groups()) * group * LANES;
-      default: return size_t(groups()) * group * LANES / 2;
-    }
+  CAMELID_INLINE int code_bytes() const {  // of one panel and group
+    return type == Type::int8 ? group * LANES : group * LANES / 2;
   }
-  CAMELID_INLINE size_t panel_bytes() const { return code_bytes() + size_t(groups()) * LANES * 2; }
+  CAMELID_INLINE size_t panel_bytes() const {
+    if (quantized()) return size_t(groups()) * (code_bytes() + LANES * 2);
+    return size_t(inputs) * LANES * (type == Type::f32 ? 4 : 2);
+  }
   CAMELID_INLINE size_t bytes() const { return panel_bytes() * panels(); }
-  CAMELID_INLINE const uint8_t* panel(int index) const { return data + panel_bytes() * index; }
-  CAMELID_INLINE const uint16_t* scales(int index) const {
-    return reinterpret_cast<const uint16_t*>(panel(index) + code_bytes());
+  // The tile that a panel lies in: where it begins, how many panels it has, and which of them this one is.
+  CAMELID_INLINE size_t tile_offset(int panel) const { return panel_bytes() * (panel / TILE * TILE); }
+  CAMELID_INLINE int tile_width(int panel) const {
+    int left = panels() - panel / TILE * TILE;
+    return left < TILE ? left : TILE;
   }
 };
 
@@ -72,14 +77,15 @@ struct Attention {
   int rows, heads, head_dim;
   int first;              // the position of row 0; row r sees first + r + 1 positions
   float scale;
-  bool half;              // the cache is float16, else float32
-  const void* keys;       // block b: keys + blocks[b] * block_stride, (head_dim, BLOCK)
-  const void* values;     // block b: likewise, (BLOCK, head_dim rounded up to LANES)
-  int64_t key_stride, value_stride;  // in numbers
+  bool words;             // the cache holds words, else float32
+  const uint8_t* keys;    // block b: keys + blocks[b] * key_stride; of floats (head_dim, BLOCK)
+  const uint8_t* values;  // block b: likewise; of floats (BLOCK, head_dim rounded up to LANES)
+  int64_t key_stride, value_stride;  // in bytes
   const int32_t* blocks;
   float* scratch;         // attention_scratch(...) floats
 };
 
+constexpr int MOST_HEAD_DIM = 1024;   // wider heads would overflow the sums of words, too
 constexpr int ATTENTION_QUERIES = 4;  // that are read together
 CAMELID_INLINE size_t attention_scratch(int positions) {
   return size_t(ATTENTION_QUERIES) * round_up(positions, BLOCK);
@@ -95,7 +101,7 @@ struct Kernels {
   // x (heads, head_dim) turned in place; cos, sin (head_dim / 2).
   void (*rotate)(float* x, int heads, int head_dim, const float* cos, const float* sin);
   // One position's key and value of one head into its place in a block.
-  void (*remember)(const float* key, const float* value, int head_dim, bool half, void* keys, void* values,
+  void (*remember)(const float* key, const float* value, int head_dim, bool words, void* keys, void* values,
                    int place);
   void (*attend)(const Attention&);
   // One row of a packed matrix as floats, what an embedding tied to the head needs.

@@ -75,29 +75,27 @@ static inline F silu(F x) { return div(x, add(set(1.0f), exponential(sub(set(0.0
 // Each of these adds up `PANELS` panels times `ROWS` rows; the order of the sums does not depend on either.
 
 struct Floats {
-  static inline F at(const uint8_t* panel, int input) {
-    return load(reinterpret_cast<const float*>(panel) + size_t(input) * LANES);
-  }
+  static constexpr int SIZE = 4 * LANES;
+  static inline F at(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
 };
 struct Bfloats {
-  static inline F at(const uint8_t* panel, int input) {
-    return load_bf16(reinterpret_cast<const uint16_t*>(panel) + size_t(input) * LANES);
-  }
+  static constexpr int SIZE = 2 * LANES;
+  static inline F at(const uint8_t* p) { return load_bf16(reinterpret_cast<const uint16_t*>(p)); }
 };
 
 template <class Weights, int ROWS, int PANELS>
 static inline void add_up_floats(const Matrix& m, const Rows& x, int row, int panel, F (&sums)[ROWS][PANELS]) {
-  const uint8_t* base = m.panel(panel);
-  const size_t step = m.panel_bytes();
+  const uint8_t* w = m.data + m.tile_offset(panel) + panel % TILE * Weights::SIZE;
+  const size_t step = m.tile_width(panel) * Weights::SIZE;
   const float* values = x.values + row * x.stride;
   for (int r = 0; r < ROWS; r++)
     for (int p = 0; p < PANELS; p++) sums[r][p] = set(0.0f);
-  for (int k = 0; k < m.inputs; k++) {
-    F w[PANELS];
-    for (int p = 0; p < PANELS; p++) w[p] = Weights::at(base + p * step, k);
+  for (int k = 0; k < m.inputs; k++, w += step) {
+    F weights[PANELS];
+    for (int p = 0; p < PANELS; p++) weights[p] = Weights::at(w + p * Weights::SIZE);
     for (int r = 0; r < ROWS; r++) {
       F value = set(values[r * x.stride + k]);
-      for (int p = 0; p < PANELS; p++) sums[r][p] = fma(value, w[p], sums[r][p]);
+      for (int p = 0; p < PANELS; p++) sums[r][p] = fma(value, weights[p], sums[r][p]);
     }
   }
 }
@@ -105,15 +103,14 @@ static inline void add_up_floats(const Matrix& m, const Rows& x, int row, int pa
 template <int GROUP>
 struct Bytes {
   static constexpr int LOADS = GROUP / 4;
-  static constexpr int SIZE = GROUP * LANES;
   static inline I begin(int32_t start) { return begin_bytes(start); }
   template <int ROWS, int PANELS>
-  static inline void add_up(const uint8_t* const (&w)[PANELS], const int8_t* const (&x)[ROWS],
+  static inline void add_up(const uint8_t* w, size_t step, const int8_t* const (&x)[ROWS],
                             I (&dots)[ROWS][PANELS]) {
 #pragma GCC unroll 16
     for (int j = 0; j < LOADS; j++) {
       B bytes[PANELS];
-      for (int p = 0; p < PANELS; p++) bytes[p] = as_weights(load_bytes(w[p] + j * 64));
+      for (int p = 0; p < PANELS; p++) bytes[p] = as_weights(load_bytes(w + j * step + p * 64));
       for (int r = 0; r < ROWS; r++) {
         Spread four = spread(x[r] + 4 * j);
         for (int p = 0; p < PANELS; p++) dots[r][p] = dot_bytes(dots[r][p], bytes[p], four);
@@ -125,16 +122,15 @@ struct Bytes {
 template <int GROUP>
 struct Nibbles {
   static constexpr int LOADS = GROUP / 8;
-  static constexpr int SIZE = GROUP * LANES / 2;
   static inline I begin(int32_t start) { return begin_nibbles(start); }
   template <int ROWS, int PANELS>
-  static inline void add_up(const uint8_t* const (&w)[PANELS], const int8_t* const (&x)[ROWS],
+  static inline void add_up(const uint8_t* w, size_t step, const int8_t* const (&x)[ROWS],
                             I (&dots)[ROWS][PANELS]) {
 #pragma GCC unroll 8
     for (int j = 0; j < LOADS; j++) {
       B low[PANELS], high[PANELS];
       for (int p = 0; p < PANELS; p++) {
-        B both = load_bytes(w[p] + j * 64);
+        B both = load_bytes(w + j * step + p * 64);
         low[p] = low_nibbles(both);
         high[p] = high_nibbles(both);
       }
@@ -151,16 +147,12 @@ struct Nibbles {
 
 template <class Codes, int ROWS, int PANELS>
 static inline void add_up_codes(const Matrix& m, const Rows& x, int row, int panel, F (&sums)[ROWS][PANELS]) {
-  const int groups = m.groups();
-  const uint8_t* w[PANELS];
-  const uint16_t* scales[PANELS];
+  const int groups = m.groups(), width = m.tile_width(panel), place = panel % TILE;
+  const uint8_t* w = m.data + m.tile_offset(panel);
+  const size_t step = width * 64;
   const int8_t* codes[ROWS];
   const float* row_scales = x.scales + row * x.group_stride;
   const int32_t* starts = x.starts + row * x.group_stride;
-  for (int p = 0; p < PANELS; p++) {
-    w[p] = m.panel(panel + p);
-    scales[p] = m.scales(panel + p);
-  }
   for (int r = 0; r < ROWS; r++) {
     codes[r] = x.codes + (row + r) * x.code_stride;
     for (int p = 0; p < PANELS; p++) sums[r][p] = set(0.0f);
@@ -169,13 +161,15 @@ static inline void add_up_codes(const Matrix& m, const Rows& x, int row, int pan
     I dots[ROWS][PANELS];
     for (int r = 0; r < ROWS; r++)
       for (int p = 0; p < PANELS; p++) dots[r][p] = Codes::begin(starts[r * x.group_stride + g]);
-    Codes::template add_up<ROWS, PANELS>(w, codes, dots);
+    Codes::template add_up<ROWS, PANELS>(w + place * 64, step, codes, dots);
+    w += Codes::LOADS * step;
+    const uint16_t* scales = reinterpret_cast<const uint16_t*>(w) + place * LANES;
     for (int p = 0; p < PANELS; p++) {
-      F scale = load_half(scales[p] + g * LANES);
+      F scale = load_half(scales + p * LANES);
       for (int r = 0; r < ROWS; r++)
         sums[r][p] = fma(mul(to_float(dots[r][p]), scale), set(row_scales[r * x.group_stride + g]), sums[r][p]);
-      w[p] += Codes::SIZE;
     }
+    w += width * LANES * 2;
     for (int r = 0; r < ROWS; r++) codes[r] += m.group;
   }
 }
@@ -230,12 +224,21 @@ static void all_rows(const Matrix& m, const Rows& x, int rows, int panel, float*
 
 static void multiply(const Matrix& m, const Rows& x, int rows, int first, int last, float* out, int64_t stride,
                      Into into) {
-  int panel = first;
-  if constexpr (FEW_ROWS > 0)  // few sums per weight: more panels at once hide how long each sum takes
-    if (rows <= FEW_ROWS)
-      for (; panel + 4 <= last; panel += 4) all_rows<FEW_ROWS, 4>(m, x, rows, panel, out, stride, into);
-  for (; panel + 2 <= last; panel += 2) all_rows<MOST_ROWS, 2>(m, x, rows, panel, out, stride, into);
-  if (panel < last) all_rows<MOST_ROWS, 1>(m, x, rows, panel, out, stride, into);
+  // Few sums per weight: a whole tile at once hides how long each sum takes.
+  const bool few = FEW_ROWS > 0 && rows <= FEW_ROWS;
+  for (int panel = first; panel < last;) {
+    const int tile_end = (panel / TILE + 1) * TILE, left = (last < tile_end ? last : tile_end) - panel;
+    if (few && left == TILE) {
+      all_rows<FEW_ROWS ? FEW_ROWS : 1, TILE>(m, x, rows, panel, out, stride, into);
+      panel += TILE;
+    } else if (left >= 2) {
+      all_rows<MOST_ROWS, 2>(m, x, rows, panel, out, stride, into);
+      panel += 2;
+    } else {
+      all_rows<MOST_ROWS, 1>(m, x, rows, panel, out, stride, into);
+      panel++;
+    }
+  }
 }
 
 // --- rows -------------------------------------------------------------------------------------------------
@@ -291,49 +294,85 @@ static void rotate(float* x, int heads, int head_dim, const float* cosines, cons
 
 // --- attention --------------------------------------------------------------------------------------------
 
-static inline F load_cache(const float* p) { return load(p); }
-static inline F load_cache(const uint16_t* p) { return load_half(p); }
-static inline void store_cache(float* p, F x) { store(p, x); }
-static inline void store_cache(uint16_t* p, F x) { store_half(p, x); }
+// The cache holds float32, for exactness, or words: 16-bit integers with a scale for each position and head.
+// Words take part in sums of pairs of products, which are exact and twice as many at a time. How large codes may
+// be follows from the sums, which must fit in 32 bits: of a query and a key over the head, of chances and values
+// over HALF a block.
+constexpr int QUERY_LIMIT = 2047, CHANCE_LIMIT = 8191, VALUE_LIMIT = 8191, HALF = BLOCK / 2;
+static_assert(int64_t(HALF) * CHANCE_LIMIT * VALUE_LIMIT < INT64_C(1) << 31, "a sum could overflow");
 
-template <class Number>
-static void remember_as(const float* key, const float* value, int head_dim, Number* keys, Number* values,
-                        int place) {
-  const int width = round_up(head_dim, LANES);
-  for (int e = 0; e < head_dim; e += LANES) {
-    Number narrow[LANES];
-    int count = head_dim - e < LANES ? head_dim - e : LANES;
-    float padded[LANES] = {};
-    for (int i = 0; i < count; i++) padded[i] = key[e + i];
-    store_cache(narrow, load(padded));
-    for (int i = 0; i < count; i++) keys[(e + i) * BLOCK + place] = narrow[i];
-    for (int i = 0; i < count; i++) padded[i] = value[e + i];
-    store_cache(values + place * width + e, load(padded));
-  }
+static inline int key_limit(int head_dim) {
+  int limit = 0x7fffffff / QUERY_LIMIT / head_dim;
+  return limit < 32767 ? limit : 32767;
 }
 
-static void remember(const float* key, const float* value, int head_dim, bool half, void* keys, void* values,
+// Codes of magnitude `limit` at most, and the scale that makes numbers of them again.
+static inline float quantize_words(const float* x, int size, int limit, int16_t* codes) {
+  F largest = set(0.0f);
+  int whole = size / LANES * LANES;
+  for (int i = 0; i < whole; i += LANES) largest = max(largest, abs(load(x + i)));
+  float top = max_lanes(largest);
+  for (int i = whole; i < size; i++) {
+    float magnitude = x[i] < 0 ? -x[i] : x[i];
+    top = magnitude > top ? magnitude : top;
+  }
+  const float factor = top > 1e-30f ? float(limit) / top : 0.0f;
+  for (int i = 0; i < whole; i += LANES) store_words(codes + i, round_int(mul(load(x + i), set(factor))));
+  if (whole < size) {
+    float padded[LANES] = {};
+    int16_t narrow[LANES];
+    for (int i = whole; i < size; i++) padded[i - whole] = x[i];
+    store_words(narrow, round_int(mul(load(padded), set(factor))));
+    for (int i = whole; i < size; i++) codes[i] = narrow[i - whole];
+  }
+  return top > 1e-30f ? top / float(limit) : 0.0f;
+}
+
+// A block of words: of keys (head_dim / 2, BLOCK, 2), of values (BLOCK / 2, head_dim rounded up, 2); then BLOCK
+// scales.
+static inline float* word_scales(void* block, int width) {
+  return reinterpret_cast<float*>(static_cast<int16_t*>(block) + width * BLOCK);
+}
+static inline const float* word_scales(const void* block, int width) {
+  return reinterpret_cast<const float*>(static_cast<const int16_t*>(block) + width * BLOCK);
+}
+
+static void remember_words(const float* key, const float* value, int head_dim, void* keys, void* values,
+                           int place) {
+  const int width = round_up(head_dim, LANES);
+  int16_t codes[MOST_HEAD_DIM];
+  word_scales(keys, head_dim)[place] = quantize_words(key, head_dim, key_limit(head_dim), codes);
+  for (int e = 0; e < head_dim; e += 2)
+    __builtin_memcpy(static_cast<int16_t*>(keys) + (e / 2 * BLOCK + place) * 2, codes + e, 4);
+  word_scales(values, width)[place] = quantize_words(value, head_dim, VALUE_LIMIT, codes);
+  int16_t* line = static_cast<int16_t*>(values) + place / 2 * width * 2 + place % 2;
+  for (int e = 0; e < head_dim; e++) line[e * 2] = codes[e];
+}
+
+static void remember(const float* key, const float* value, int head_dim, bool words, void* keys, void* values,
                      int place) {
-  if (half)
-    remember_as(key, value, head_dim, static_cast<uint16_t*>(keys), static_cast<uint16_t*>(values), place);
-  else
-    remember_as(key, value, head_dim, static_cast<float*>(keys), static_cast<float*>(values), place);
+  if (words) return remember_words(key, value, head_dim, keys, values, place);
+  const int width = round_up(head_dim, LANES);
+  for (int e = 0; e < head_dim; e++) {
+    static_cast<float*>(keys)[e * BLOCK + place] = key[e];
+    static_cast<float*>(values)[place * width + e] = value[e];
+  }
 }
 
 // The scores of some queries against a block's keys, (QUERIES, BLOCK). Even and odd dimensions are added up
 // apart: twice as many sums run at a time.
-template <class Number, int QUERIES>
-static inline void score_block(const float* const (&q)[QUERIES], const Number* keys, int head_dim, float scale,
-                               float* const (&scores)[QUERIES]) {
+template <int QUERIES>
+static inline void score_floats(const float* const (&q)[QUERIES], const float* keys, int head_dim, float scale,
+                                float* const (&scores)[QUERIES]) {
   constexpr int VECTORS = QUERIES == 1 ? 4 : 2;
   for (int v = 0; v < BLOCK / LANES; v += VECTORS) {
     F even[QUERIES][VECTORS], odd[QUERIES][VECTORS];
     for (int i = 0; i < QUERIES; i++)
       for (int j = 0; j < VECTORS; j++) even[i][j] = odd[i][j] = set(0.0f);
     for (int e = 0; e < head_dim; e += 2) {  // head_dim is even
-      const Number* line = keys + e * BLOCK + v * LANES;
+      const float* line = keys + e * BLOCK + v * LANES;
       for (int j = 0; j < VECTORS; j++) {
-        F first = load_cache(line + j * LANES), second = load_cache(line + BLOCK + j * LANES);
+        F first = load(line + j * LANES), second = load(line + BLOCK + j * LANES);
         for (int i = 0; i < QUERIES; i++) {
           even[i][j] = fma(set(q[i][e]), first, even[i][j]);
           odd[i][j] = fma(set(q[i][e + 1]), second, odd[i][j]);
@@ -343,6 +382,42 @@ static inline void score_block(const float* const (&q)[QUERIES], const Number* k
     for (int i = 0; i < QUERIES; i++)
       for (int j = 0; j < VECTORS; j++)
         store(scores[i] + (v + j) * LANES, mul(add(even[i][j], odd[i][j]), set(scale)));
+  }
+}
+
+template <int QUERIES>
+static inline void score_words(const int16_t* const (&q)[QUERIES], const float (&scales)[QUERIES],
+                               const int16_t* keys, const uint8_t* next, int head_dim,
+                               float* const (&scores)[QUERIES]) {
+  constexpr int VECTORS = FEW_ROWS > 0 ? 4 : 2;
+  constexpr int CHAINS = QUERIES == 1 ? 2 : 1;  // so that enough sums run at a time
+  const float* key_scales = word_scales(keys, head_dim);
+  const int pairs = head_dim / 2;
+  for (int v = 0; v < BLOCK / LANES; v += VECTORS) {
+    I dots[CHAINS][QUERIES][VECTORS];
+    for (int c = 0; c < CHAINS; c++)
+      for (int i = 0; i < QUERIES; i++)
+        for (int j = 0; j < VECTORS; j++) dots[c][i][j] = set_int(0);
+    const int16_t* line = keys + v * LANES * 2;
+    int e = 0;
+    for (; e + CHAINS <= pairs; e += CHAINS)
+      for (int c = 0; c < CHAINS; c++, line += BLOCK * 2, next += VECTORS * 64)
+        for (int j = 0; j < VECTORS; j++) {
+          __builtin_prefetch(next + j * 64);
+          W words = load_words(line + j * LANES * 2);
+          for (int i = 0; i < QUERIES; i++)
+            dots[c][i][j] = dot_words(dots[c][i][j], words, pair(q[i] + (e + c) * 2));
+        }
+    for (; e < pairs; e++, line += BLOCK * 2)
+      for (int j = 0; j < VECTORS; j++)
+        for (int i = 0; i < QUERIES; i++)
+          dots[0][i][j] = dot_words(dots[0][i][j], load_words(line + j * LANES * 2), pair(q[i] + e * 2));
+    for (int i = 0; i < QUERIES; i++)
+      for (int j = 0; j < VECTORS; j++) {
+        I dot = CHAINS == 2 ? add_int(dots[0][i][j], dots[CHAINS - 1][i][j]) : dots[0][i][j];
+        F scale = mul(load(key_scales + (v + j) * LANES), set(scales[i]));
+        store(scores[i] + (v + j) * LANES, mul(to_float(dot), scale));
+      }
   }
 }
 
@@ -366,14 +441,13 @@ static inline float soften(float* scores, int seen) {
 }
 
 // The values of `count` positions, times their chances, added to (QUERIES, VECTORS) sums; even and odd apart.
-template <class Number, int QUERIES, int VECTORS>
-static inline void mix_block(const float* const (&chances)[QUERIES], const Number* values, int width, int count,
-                             F (&even)[QUERIES][VECTORS], F (&odd)[QUERIES][VECTORS]) {
+template <int QUERIES, int VECTORS>
+static inline void mix_floats(const float* const (&chances)[QUERIES], const float* values, int width, int count,
+                              F (&even)[QUERIES][VECTORS], F (&odd)[QUERIES][VECTORS]) {
   int t = 0;
   for (; t + 2 <= count; t += 2)
     for (int j = 0; j < VECTORS; j++) {
-      F first = load_cache(values + t * width + j * LANES);
-      F second = load_cache(values + (t + 1) * width + j * LANES);
+      F first = load(values + t * width + j * LANES), second = load(values + (t + 1) * width + j * LANES);
       for (int i = 0; i < QUERIES; i++) {
         even[i][j] = fma(set(chances[i][t]), first, even[i][j]);
         odd[i][j] = fma(set(chances[i][t + 1]), second, odd[i][j]);
@@ -381,30 +455,90 @@ static inline void mix_block(const float* const (&chances)[QUERIES], const Numbe
     }
   if (t < count)
     for (int j = 0; j < VECTORS; j++) {
-      F last = load_cache(values + t * width + j * LANES);
+      F last = load(values + t * width + j * LANES);
       for (int i = 0; i < QUERIES; i++) even[i][j] = fma(set(chances[i][t]), last, even[i][j]);
     }
 }
 
-// `seen` may differ between the queries: each is mixed over its own positions, the common ones together.
-template <class Number, int QUERIES, int VECTORS>
+// The chances of a block times the scales of its values, as words; returns what makes numbers of them again. What
+// lies beyond `seen` is nothing, whatever stands there.
+static inline float quantize_chances(const float* chances, const float* scales, int seen, int16_t* codes) {
+  F weights[BLOCK / LANES], largest = set(0.0f);
+  for (int v = 0; v < BLOCK / LANES; v++) {
+    weights[v] = keep_first(mul(load(chances + v * LANES), load(scales + v * LANES)), seen - v * LANES, 0.0f);
+    largest = max(largest, weights[v]);
+  }
+  const float top = max_lanes(largest), factor = top > 1e-30f ? float(CHANCE_LIMIT) / top : 0.0f;
+  for (int v = 0; v < BLOCK / LANES; v++)
+    store_words(codes + v * LANES, round_int(mul(weights[v], set(factor))));
+  return top > 1e-30f ? top / float(CHANCE_LIMIT) : 0.0f;
+}
+
+template <int QUERIES, int VECTORS>
+static inline void mix_words(const int16_t* const (&codes)[QUERIES], const float (&scales)[QUERIES],
+                             const int16_t* values, const uint8_t* next, int width, int count,
+                             F (&sums)[QUERIES][VECTORS]) {
+  for (int begin = 0; begin < count; begin += HALF) {
+    const int pairs = (count - begin < HALF ? count - begin + 1 : HALF) / 2;
+    I even[QUERIES][VECTORS], odd[QUERIES][VECTORS];
+    for (int i = 0; i < QUERIES; i++)
+      for (int j = 0; j < VECTORS; j++) even[i][j] = odd[i][j] = set_int(0);
+    const int16_t* line = values + begin * width;
+    int t = 0;
+    for (; t + 2 <= pairs; t += 2, line += width * 4, next += width * 8)
+      for (int j = 0; j < VECTORS; j++) {
+        __builtin_prefetch(next + j * 64);
+        __builtin_prefetch(next + (width + j * LANES) * 4);
+        W first = load_words(line + j * LANES * 2), second = load_words(line + (width + j * LANES) * 2);
+        for (int i = 0; i < QUERIES; i++) {
+          even[i][j] = dot_words(even[i][j], first, pair(codes[i] + begin + t * 2));
+          odd[i][j] = dot_words(odd[i][j], second, pair(codes[i] + begin + t * 2 + 2));
+        }
+      }
+    if (t < pairs)
+      for (int j = 0; j < VECTORS; j++)
+        for (int i = 0; i < QUERIES; i++)
+          even[i][j] = dot_words(even[i][j], load_words(line + j * LANES * 2), pair(codes[i] + begin + t * 2));
+    for (int i = 0; i < QUERIES; i++)
+      for (int j = 0; j < VECTORS; j++)
+        sums[i][j] = fma(to_float(add_int(even[i][j], odd[i][j])), set(scales[i]), sums[i][j]);
+  }
+}
+
+// Some of the values' vectors mixed over all blocks. `seen` may differ between the queries: the chances beyond
+// are 0.
+template <bool WORDS, int QUERIES, int VECTORS>
 static inline void mix(const Attention& a, const float* const (&chances)[QUERIES], const int (&seen)[QUERIES],
                        const float (&totals)[QUERIES], int vector, float* const (&out)[QUERIES]) {
-  const int width = round_up(a.head_dim, LANES);
+  const int width = round_up(a.head_dim, LANES), most = seen[QUERIES - 1];
   F even[QUERIES][VECTORS], odd[QUERIES][VECTORS];
   for (int i = 0; i < QUERIES; i++)
     for (int j = 0; j < VECTORS; j++) even[i][j] = odd[i][j] = set(0.0f);
-  int most = seen[QUERIES - 1];
   for (int begin = 0; begin < most; begin += BLOCK) {
-    const Number* block = static_cast<const Number*>(a.values) + a.blocks[begin / BLOCK] * a.value_stride +
-                          vector * LANES;
-    const float* here[QUERIES];
-    for (int i = 0; i < QUERIES; i++) here[i] = chances[i] + begin;
-    mix_block<Number, QUERIES, VECTORS>(here, block, width, most - begin < BLOCK ? most - begin : BLOCK, even, odd);
+    const uint8_t* block = a.values + a.blocks[begin / BLOCK] * a.value_stride;
+    const int count = most - begin < BLOCK ? most - begin : BLOCK;
+    if constexpr (WORDS) {
+      int16_t codes[QUERIES][BLOCK];
+      const int16_t* here[QUERIES];
+      float scales[QUERIES];
+      for (int i = 0; i < QUERIES; i++) {
+        scales[i] = quantize_chances(chances[i] + begin, word_scales(block, width), seen[i] - begin, codes[i]);
+        here[i] = codes[i];
+      }
+      mix_words<QUERIES, VECTORS>(here, scales, reinterpret_cast<const int16_t*>(block) + vector * LANES * 2,
+                                  a.values + a.blocks[begin + BLOCK < most ? begin / BLOCK + 1 : 0] * a.value_stride +
+                                      vector * 64,
+                                  width, count, even);
+    } else {
+      const float* here[QUERIES];
+      for (int i = 0; i < QUERIES; i++) here[i] = chances[i] + begin;
+      mix_floats<QUERIES, VECTORS>(here, reinterpret_cast<const float*>(block) + vector * LANES, width, count,
+                                   even, odd);
+    }
   }
   for (int i = 0; i < QUERIES; i++)
     for (int j = 0; j < VECTORS; j++) {
-      F mixed = mul(add(even[i][j], odd[i][j]), set(1.0f / totals[i]));
+      F mixed = mul(WORDS ? even[i][j] : add(even[i][j], odd[i][j]), set(1.0f / totals[i]));
       int rest = a.head_dim - (vector + j) * LANES;
       if (rest >= LANES) {
         store(out[i] + (vector + j) * LANES, mixed);
@@ -417,9 +551,8 @@ static inline void mix(const Attention& a, const float* const (&chances)[QUERIES
 }
 
 // Some queries, in the order of what they see: `index` counts through rows and, within a row, heads.
-template <class Number, int QUERIES>
+template <bool WORDS, int QUERIES>
 static inline void attend_some(const Attention& a, int index) {
-  const int width = round_up(a.head_dim, LANES);
   const float* q[QUERIES];
   float* out[QUERIES];
   float* scores[QUERIES];
@@ -432,11 +565,23 @@ static inline void attend_some(const Attention& a, int index) {
   }
   const int most = seen[QUERIES - 1], room = round_up(most, BLOCK);
   for (int i = 0; i < QUERIES; i++) scores[i] = a.scratch + i * size_t(room);
+  int16_t codes[WORDS ? QUERIES : 1][MOST_HEAD_DIM];
+  const int16_t* words[QUERIES];
+  float scales[QUERIES];
+  for (int i = 0; WORDS && i < QUERIES; i++) {
+    scales[i] = a.scale * quantize_words(q[i], a.head_dim, QUERY_LIMIT, codes[i]);
+    words[i] = codes[i];
+  }
   for (int begin = 0; begin < most; begin += BLOCK) {
-    const Number* keys = static_cast<const Number*>(a.keys) + a.blocks[begin / BLOCK] * a.key_stride;
+    const uint8_t* keys = a.keys + a.blocks[begin / BLOCK] * a.key_stride;
     float* here[QUERIES];
     for (int i = 0; i < QUERIES; i++) here[i] = scores[i] + begin;
-    score_block<Number, QUERIES>(q, keys, a.head_dim, a.scale, here);
+    if constexpr (WORDS)
+      score_words<QUERIES>(words, scales, reinterpret_cast<const int16_t*>(keys),
+                           begin + BLOCK < most ? a.keys + a.blocks[begin / BLOCK + 1] * a.key_stride
+                                                : a.values + a.blocks[0] * a.value_stride,
+                           a.head_dim, here);
+    else score_floats<QUERIES>(q, reinterpret_cast<const float*>(keys), a.head_dim, a.scale, here);
   }
   float totals[QUERIES];
   const float* chances[QUERIES];
@@ -445,49 +590,54 @@ static inline void attend_some(const Attention& a, int index) {
     for (int t = round_up(seen[i], LANES); t < most; t++) scores[i][t] = 0.0f;
     chances[i] = scores[i];
   }
-  constexpr int MANY = QUERIES == 1 ? 4 : 2;
+  const int vectors = round_up(a.head_dim, LANES) / LANES;
   int vector = 0;
-  for (; vector + MANY <= width / LANES; vector += MANY)
-    mix<Number, QUERIES, MANY>(a, chances, seen, totals, vector, out);
-  for (; vector < width / LANES; vector++) mix<Number, QUERIES, 1>(a, chances, seen, totals, vector, out);
+  if constexpr (FEW_ROWS > 0) {
+    for (; vector + 4 <= vectors; vector += 4) mix<WORDS, QUERIES, 4>(a, chances, seen, totals, vector, out);
+    for (; vector + 3 <= vectors; vector += 3) mix<WORDS, QUERIES, 3>(a, chances, seen, totals, vector, out);
+  }
+  for (; vector + 2 <= vectors; vector += 2) mix<WORDS, QUERIES, 2>(a, chances, seen, totals, vector, out);
+  if (vector < vectors) mix<WORDS, QUERIES, 1>(a, chances, seen, totals, vector, out);
 }
 
-template <class Number>
+template <bool WORDS>
 static void attend_as(const Attention& a) {
   const int queries = a.rows * a.heads;
   int index = 0;
   if constexpr (FEW_ROWS > 0)
-    for (; index + 4 <= queries; index += 4) attend_some<Number, 4>(a, index);
-  for (; index + 2 <= queries; index += 2) attend_some<Number, 2>(a, index);
-  if (index < queries) attend_some<Number, 1>(a, index);
+    for (; index + 4 <= queries; index += 4) attend_some<WORDS, 4>(a, index);
+  for (; index + 2 <= queries; index += 2) attend_some<WORDS, 2>(a, index);
+  if (index < queries) attend_some<WORDS, 1>(a, index);
 }
 
 static void attend(const Attention& a) {
-  if (a.half) attend_as<uint16_t>(a);
-  else attend_as<float>(a);
+  if (a.words) attend_as<true>(a);
+  else attend_as<false>(a);
 }
 
 // --- the rest ---------------------------------------------------------------------------------------------
 
 static void unpack(const Matrix& m, int output, float* out) {
-  const uint8_t* panel = m.panel(output / LANES);
-  const uint16_t* scales = m.quantized() ? m.scales(output / LANES) : nullptr;
-  const int lane = output % LANES;
-  for (int k = 0; k < m.inputs; k++) {
-    if (m.type == Type::f32) {
-      out[k] = reinterpret_cast<const float*>(panel)[size_t(k) * LANES + lane];
-    } else if (m.type == Type::bf16) {
-      out[k] = from_bits(uint32_t(reinterpret_cast<const uint16_t*>(panel)[size_t(k) * LANES + lane]) << 16);
-    } else {
-      int group = k / m.group, rest = k % m.group, code;
-      if (m.type == Type::int8) {
-        code = panel[size_t(group) * m.group * LANES + rest / 4 * 64 + lane * 4 + rest % 4] - 128;
-      } else {
-        int half = m.group / 2, inside = rest % half;
-        uint8_t both = panel[size_t(group) * half * LANES + inside / 4 * 64 + lane * 4 + inside % 4];
-        code = (rest < half ? both & 15 : both >> 4) - 8;
-      }
-      out[k] = float(code) * half_to_float(scales[group * LANES + lane]);
+  const int panel = output / LANES, lane = output % LANES, width = m.tile_width(panel), place = panel % TILE;
+  const uint8_t* tile = m.data + m.tile_offset(panel);
+  if (!m.quantized()) {
+    for (int k = 0; k < m.inputs; k++) {
+      const size_t index = (size_t(k) * width + place) * LANES + lane;
+      out[k] = m.type == Type::f32 ? reinterpret_cast<const float*>(tile)[index]
+                                   : from_bits(uint32_t(reinterpret_cast<const uint16_t*>(tile)[index]) << 16);
+    }
+    return;
+  }
+  const int half = m.group / 2;
+  for (int g = 0; g < m.groups(); g++) {
+    const uint8_t* codes = tile + size_t(g) * width * (m.code_bytes() + LANES * 2);
+    const uint16_t* scales = reinterpret_cast<const uint16_t*>(codes + width * m.code_bytes());
+    const float scale = half_to_float(scales[place * LANES + lane]);
+    for (int i = 0; i < m.group && g * m.group + i < m.inputs; i++) {
+      const int at = m.type == Type::int8 ? i : i % half;
+      const uint8_t both = codes[(at / 4 * width + place) * 64 + lane * 4 + at % 4];
+      const int code = m.type == Type::int8 ? both - 128 : (i < half ? both & 15 : both >> 4) - 8;
+      out[g * m.group + i] = float(code) * scale;
     }
   }
 }

@@ -49,10 +49,6 @@ static inline F load_half(const uint16_t* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
 }
-static inline void store_half(uint16_t* p, F x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
-}
 
 static inline I load_int(const int32_t* p) { return {load_si(p), load_si(p + 8)}; }
 static inline I set_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
@@ -76,6 +72,23 @@ static inline void store_bytes(int8_t* p, I x) {
   __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
   __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+}
+
+// 32 integers of 16 bits, and the sums of 16 pairs of products.
+using W = I;
+static inline W load_words(const int16_t* p) { return {load_si(p), load_si(p + 16)}; }
+static inline void store_words(int16_t* p, I x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8));
+}
+using Pair = __m256i;
+static inline Pair pair(const int16_t* p) {
+  int32_t both;
+  __builtin_memcpy(&both, p, 4);
+  return _mm256_set1_epi32(both);
+}
+static inline I dot_words(I sum, W w, Pair x) {
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(w.a, x)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(w.b, x))};
 }
 
 static inline B load_bytes(const uint8_t* p) { return {load_si(p), load_si(p + 32)}; }

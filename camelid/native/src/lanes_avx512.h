@@ -29,9 +29,6 @@ static inline F load_bf16(const uint16_t* p) {
 static inline F load_half(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-static inline void store_half(uint16_t* p, F a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
-}
 
 static inline I load_int(const int32_t* p) { return _mm512_loadu_si512(p); }
 static inline I set_int(int32_t x) { return _mm512_set1_epi32(x); }
@@ -51,6 +48,20 @@ static inline void store_int(int32_t* p, I a) { _mm512_storeu_si512(p, a); }
 static inline void store_bytes(int8_t* p, I a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
 }
+
+// 32 integers of 16 bits, and the sums of 16 pairs of products.
+using W = __m512i;
+static inline W load_words(const int16_t* p) { return _mm512_loadu_si512(p); }
+static inline void store_words(int16_t* p, I a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
+}
+using Pair = __m512i;
+static inline Pair pair(const int16_t* p) {
+  int32_t both;
+  __builtin_memcpy(&both, p, 4);
+  return _mm512_set1_epi32(both);
+}
+static inline I dot_words(I sum, W w, Pair x) { return _mm512_dpwssd_epi32(sum, w, x); }
 
 static inline B load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 static inline B low_nibbles(B a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }

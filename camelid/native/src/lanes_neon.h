@@ -39,9 +39,6 @@ static inline F load_bf16(const uint16_t* p) {
 static inline F load_half(const uint16_t* p) {
   F r; EACH r.v[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))); return r;
 }
-static inline void store_half(uint16_t* p, F a) {
-  EACH vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
-}
 
 static inline I load_int(const int32_t* p) { I r; EACH r.v[i] = vld1q_s32(p + 4 * i); return r; }
 static inline I set_int(int32_t x) { I r; EACH r.v[i] = vdupq_n_s32(x); return r; }
@@ -65,6 +62,26 @@ static inline void store_bytes(int8_t* p, I a) {
   int32_t v[16];
   store_int(v, a);
   for (int i = 0; i < 16; i++) p[i] = int8_t(v[i]);
+}
+
+// 32 integers of 16 bits, and the sums of 16 pairs of products.
+struct W {
+  int16x8_t v[4];
+};
+static inline W load_words(const int16_t* p) { W r; EACH r.v[i] = vld1q_s16(p + 8 * i); return r; }
+static inline void store_words(int16_t* p, I a) { EACH vst1_s16(p + 4 * i, vmovn_s32(a.v[i])); }
+using Pair = int16x8_t;
+static inline Pair pair(const int16_t* p) {
+  int32_t both;
+  __builtin_memcpy(&both, p, 4);
+  return vreinterpretq_s16_s32(vdupq_n_s32(both));
+}
+static inline I dot_words(I sum, W w, Pair x) {
+  EACH {
+    int32x4_t low = vmull_s16(vget_low_s16(w.v[i]), vget_low_s16(x)), high = vmull_high_s16(w.v[i], x);
+    sum.v[i] = vaddq_s32(sum.v[i], vpaddq_s32(low, high));
+  }
+  return sum;
 }
 
 static inline B load_bytes(const uint8_t* p) { B r; EACH r.v[i] = vld1q_u8(p + 16 * i); return r; }

@@ -32,7 +32,6 @@ static inline F load_bf16(const uint16_t* p) {
   F r; EACH r.v[i] = from_bits(uint32_t(p[i]) << 16); return r;
 }
 static inline F load_half(const uint16_t* p) { F r; EACH r.v[i] = half_to_float(p[i]); return r; }
-static inline void store_half(uint16_t* p, F a) { EACH p[i] = float_to_half(a.v[i]); }
 
 static inline I load_int(const int32_t* p) { I r; EACH r.v[i] = p[i]; return r; }
 static inline I set_int(int32_t x) { I r; EACH r.v[i] = x; return r; }
@@ -50,6 +49,19 @@ static inline F as_float(I a) { F r; EACH r.v[i] = from_bits(uint32_t(a.v[i])); 
 static inline I as_int(F a) { I r; EACH r.v[i] = int32_t(to_bits(a.v[i])); return r; }
 static inline void store_int(int32_t* p, I a) { EACH p[i] = a.v[i]; }
 static inline void store_bytes(int8_t* p, I a) { EACH p[i] = int8_t(a.v[i]); }
+
+// 32 integers of 16 bits, and the sums of 16 pairs of products.
+struct W {
+  int16_t v[32];
+};
+static inline W load_words(const int16_t* p) { W r; for (int i = 0; i < 32; i++) r.v[i] = p[i]; return r; }
+static inline void store_words(int16_t* p, I a) { EACH p[i] = int16_t(a.v[i]); }
+using Pair = const int16_t*;
+static inline Pair pair(const int16_t* p) { return p; }
+static inline I dot_words(I sum, W w, Pair x) {
+  EACH sum.v[i] += w.v[2 * i] * x[0] + w.v[2 * i + 1] * x[1];
+  return sum;
+}
 
 static inline B load_bytes(const uint8_t* p) { B r; for (int i = 0; i < 64; i++) r.v[i] = p[i]; return r; }
 static inline B low_nibbles(B a) { B r; for (int i = 0; i < 64; i++) r.v[i] = a.v[i] & 15; return r; }

@@ -15,6 +15,7 @@ namespace camelid {
 namespace {
 
 constexpr int PRIVATE_ROWS = 2;  // so few are prepared by each thread for itself, which saves a meeting
+constexpr int FAIR_TILES = 4;    // so many for each thread are divided fairly enough
 constexpr int ITEM_ROWS = 16;    // of a prompt, that one thread attends for at a time
 
 template <class T>
@@ -32,28 +33,27 @@ std::pair<int, int> share(int units, int thread, int threads) {
 
 void Cache::Free::operator()(uint8_t* p) const { ::operator delete(p, std::align_val_t(64)); }
 
-Cache::Cache(const Config& config, int blocks, bool half)
+Cache::Cache(const Config& config, int blocks, bool words)
     : layers_(config.num_hidden_layers), heads_(config.num_key_value_heads), head_dim_(config.head_dim),
-      padded_(round_up(config.head_dim, LANES)), blocks_(blocks), half_(half), size_(half ? 2 : 4) {
-  const size_t bytes = layer_bytes_max() * layers_;
+      padded_(round_up(config.head_dim, LANES)), blocks_(blocks), words_(words) {
+  const size_t rows = size_t(layers_) * blocks;
   // Memory that nobody has touched costs nothing: a cache is as large as what it holds.
-  keys_.reset(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t(64))));
-  values_.reset(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t(64))));
+  keys_.reset(static_cast<uint8_t*>(::operator new(rows * key_stride(), std::align_val_t(64))));
+  values_.reset(static_cast<uint8_t*>(::operator new(rows * value_stride(), std::align_val_t(64))));
 }
 
 uint8_t* Cache::keys(int layer, int head) const {
-  return keys_.get() + (int64_t(layer) * blocks_ * key_stride() + int64_t(head) * head_dim_ * BLOCK) * size_;
+  return keys_.get() + int64_t(layer) * blocks_ * key_stride() + head * block_bytes(head_dim_);
 }
 
 uint8_t* Cache::values(int layer, int head) const {
-  return values_.get() + (int64_t(layer) * blocks_ * value_stride() + int64_t(head) * padded_ * BLOCK) * size_;
+  return values_.get() + int64_t(layer) * blocks_ * value_stride() + head * block_bytes(padded_);
 }
 
 void Cache::copy(int from, int to) {
   for (int layer = 0; layer < layers_; layer++) {
-    const size_t key_bytes = key_stride() * size_, value_bytes = value_stride() * size_;
-    std::memcpy(keys(layer, 0) + to * key_bytes, keys(layer, 0) + from * key_bytes, key_bytes);
-    std::memcpy(values(layer, 0) + to * value_bytes, values(layer, 0) + from * value_bytes, value_bytes);
+    std::memcpy(keys(layer, 0) + to * key_stride(), keys(layer, 0) + from * key_stride(), key_stride());
+    std::memcpy(values(layer, 0) + to * value_stride(), values(layer, 0) + from * value_stride(), value_stride());
   }
 }
 
@@ -213,9 +213,12 @@ Rows Model::prepare(int thread, const float* x, int64_t stride, const int* index
 
 void Model::multiply(int thread, const Matrix& matrix, const Rows& x, int rows, float* out, int64_t stride,
                      Into into) {
-  const int unit = into == Into::gate ? 2 : 1;  // a gate's panels come in pairs
-  const auto [first, last] = share(matrix.panels() / unit, thread, pool_->size());
-  kernels_->multiply(matrix, x, rows, first * unit, last * unit, out, stride, into);
+  // By whole tiles, which are read in one stream, unless that would leave some threads with much less than others;
+  // a gate's panels come in pairs.
+  const int threads = pool_->size(), panels = matrix.panels();
+  const int unit = panels >= FAIR_TILES * TILE * threads ? TILE : into == Into::gate ? 2 : 1;
+  const auto [first, last] = share((panels + unit - 1) / unit, thread, threads);
+  kernels_->multiply(matrix, x, rows, first * unit, std::min(last * unit, panels), out, stride, into);
 }
 
 void Model::turn_row(Cache& cache, int layer, const Slice& slice, int row, int first_head, int last_head) {
@@ -227,13 +230,12 @@ void Model::turn_row(Cache& cache, int layer, const Slice& slice, int row, int f
   float* keys = queries + config_.query_width();
   const float* values = keys + config_.key_width();
   const int block = slice.sequence->blocks[position / BLOCK];
-  const size_t size = cache.half() ? 2 : 4;
   for (int head = first_head; head < last_head; head++) {
     kernels_->rotate(queries + head * share * width, share, width, cosines, sines);
     kernels_->rotate(keys + head * width, 1, width, cosines, sines);
-    kernels_->remember(keys + head * width, values + head * width, width, cache.half(),
-                       cache.keys(layer, head) + size_t(block) * cache.key_stride() * size,
-                       cache.values(layer, head) + size_t(block) * cache.value_stride() * size, position % BLOCK);
+    kernels_->remember(keys + head * width, values + head * width, width, cache.words(),
+                       cache.keys(layer, head) + block * cache.key_stride(),
+                       cache.values(layer, head) + block * cache.value_stride(), position % BLOCK);
   }
 }
 
@@ -252,7 +254,7 @@ void Model::attend(Cache& cache, int thread, int layer, const Item& item) {
   a.head_dim = config_.head_dim;
   a.first = slice.start + item.row;
   a.scale = 1 / std::sqrt(float(config_.head_dim));
-  a.half = cache.half();
+  a.words = cache.words();
   a.keys = cache.keys(layer, item.head);
   a.values = cache.values(layer, item.head);
   a.key_stride = cache.key_stride();

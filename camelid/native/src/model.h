@@ -36,26 +36,26 @@ struct Table {
 // Keys and values of all layers, in blocks of BLOCK positions.
 class Cache {
  public:
-  Cache(const Config&, int blocks, bool half);
+  // words: 16-bit integers with scales, else float32.
+  Cache(const Config&, int blocks, bool words);
   int blocks() const { return blocks_; }
-  size_t bytes() const { return 2 * layers_ * layer_bytes_max(); }
-  bool half() const { return half_; }
-  // Where a layer's keys or values of one head begin; a block further is `key_stride` or `value_stride` numbers.
+  size_t bytes() const { return size_t(key_stride() + value_stride()) * blocks_ * layers_; }
+  bool words() const { return words_; }
+  // Where a layer's keys or values of one head begin; a block further is `key_stride` or `value_stride` bytes.
   uint8_t* keys(int layer, int head) const;
   uint8_t* values(int layer, int head) const;
-  int64_t key_stride() const { return int64_t(heads_) * head_dim_ * BLOCK; }
-  int64_t value_stride() const { return int64_t(heads_) * padded_ * BLOCK; }
+  int64_t key_stride() const { return heads_ * block_bytes(head_dim_); }
+  int64_t value_stride() const { return heads_ * block_bytes(padded_); }
   // Copies what all layers know of a block.
   void copy(int from, int to);
 
  private:
-  size_t layer_bytes_max() const { return size_t(value_stride()) * blocks_ * size_; }
+  int64_t block_bytes(int width) const { return int64_t(BLOCK) * (words_ ? width * 2 + 4 : width * 4); }
   struct Free {
     void operator()(uint8_t* p) const;
   };
   int layers_, heads_, head_dim_, padded_, blocks_;
-  bool half_;
-  size_t size_;  // of a number, in bytes
+  bool words_;
   std::unique_ptr<uint8_t, Free> keys_, values_;
 };
 

@@ -76,40 +76,35 @@ uint16_t quantize_nibbles(const float* w, int size, float* codes) {
 
 bool is_finite_half(uint16_t half) { return (half & 0x7c00) != 0x7c00; }
 
-// 16 rows of weights, already read, (LANES, inputs rounded up to groups), into one panel.
-bool pack_panel(const Matrix& m, const float* rows, int stride, uint8_t* out) {
-  if (m.type == Type::f32) {
-    float* numbers = reinterpret_cast<float*>(out);
+// 16 rows of weights, already read, (LANES, inputs rounded up to groups), into their places in a tile.
+bool pack_panel(const Matrix& m, const float* rows, int stride, int panel, uint8_t* tile) {
+  const int width = m.tile_width(panel), place = panel % TILE;
+  if (!m.quantized()) {
     for (int k = 0; k < m.inputs; k++)
-      for (int lane = 0; lane < LANES; lane++) numbers[size_t(k) * LANES + lane] = rows[size_t(lane) * stride + k];
-    return true;
-  }
-  if (m.type == Type::bf16) {
-    uint16_t* numbers = reinterpret_cast<uint16_t*>(out);
-    for (int k = 0; k < m.inputs; k++)
-      for (int lane = 0; lane < LANES; lane++)
-        numbers[size_t(k) * LANES + lane] = float_to_bf16(rows[size_t(lane) * stride + k]);
+      for (int lane = 0; lane < LANES; lane++) {
+        const size_t index = (size_t(k) * width + place) * LANES + lane;
+        const float w = rows[size_t(lane) * stride + k];
+        if (m.type == Type::f32) reinterpret_cast<float*>(tile)[index] = w;
+        else reinterpret_cast<uint16_t*>(tile)[index] = float_to_bf16(w);
+      }
     return true;
   }
   bool finite = true;
-  uint16_t* scales = reinterpret_cast<uint16_t*>(out + m.code_bytes());
   float codes[64];
   const int half = m.group / 2;
-  for (int g = 0; g < m.groups(); g++)
+  for (int g = 0; g < m.groups(); g++, tile += size_t(width) * (m.code_bytes() + LANES * 2))
     for (int lane = 0; lane < LANES; lane++) {
       const float* w = rows + size_t(lane) * stride + g * m.group;
+      const auto at = [&](int i) { return tile + (i / 4 * width + place) * 64 + lane * 4 + i % 4; };
       uint16_t scale;
       if (m.type == Type::int8) {
         scale = quantize_bytes(w, m.group, codes);
-        uint8_t* place = out + size_t(g) * m.group * LANES + lane * 4;
-        for (int i = 0; i < m.group; i++) place[i / 4 * 64 + i % 4] = uint8_t(int(codes[i]) + 128);
+        for (int i = 0; i < m.group; i++) *at(i) = uint8_t(int(codes[i]) + 128);
       } else {
         scale = quantize_nibbles(w, m.group, codes);
-        uint8_t* place = out + size_t(g) * half * LANES + lane * 4;
-        for (int i = 0; i < half; i++)
-          place[i / 4 * 64 + i % 4] = uint8_t((int(codes[i]) + 8) | (int(codes[half + i]) + 8) << 4);
+        for (int i = 0; i < half; i++) *at(i) = uint8_t((int(codes[i]) + 8) | (int(codes[half + i]) + 8) << 4);
       }
-      scales[g * LANES + lane] = scale;
+      reinterpret_cast<uint16_t*>(tile + width * m.code_bytes())[place * LANES + lane] = scale;
       finite = finite && is_finite_half(scale);
     }
   return finite;
@@ -135,7 +130,7 @@ bool pack(const std::vector<Source>& sources, bool in_turn, const Matrix& matrix
       }
       bool good = true;
       for (float w : rows) good &= std::fabs(w) <= 3.4028234e38f;  // false for a NaN
-      if (!good || !pack_panel(matrix, rows.data(), stride, out + matrix.panel_bytes() * panel))
+      if (!good || !pack_panel(matrix, rows.data(), stride, panel, out + matrix.tile_offset(panel)))
         finite.store(false);
     }
   });
