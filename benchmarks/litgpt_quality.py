@@ -59,6 +59,7 @@ vocab_size = {vocab_size}
 depth = {depth}
 [llama.pretrain]
 minutes = {minutes}
+weight_decay = 1.5
 evaluations = 0
 checkpoint_minutes = 1000
 [llama.finetune]

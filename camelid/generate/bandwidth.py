@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from camelid.model.config import DecoderConfig
-from camelid.native.packing import Weights, lay_out
+from camelid.native.packing import Weights, cache_token_bytes, lay_out
 
 
 def measure_bandwidth(threads: int, *, num_bytes: int = 512 << 20, runs: int = 7) -> float:
@@ -35,4 +35,4 @@ def bytes_per_token(config: DecoderConfig, weights: Weights, *, positions: float
     All weights, but of an embedding that is not tied to the head one row only; and keys and values.
     """
     read = sum(piece.num_bytes for piece in lay_out(config, weights) if piece.type != "rows")
-    return read + positions * config.cache_bytes_per_token(4 if weights == "f32" else 2)
+    return read + positions * cache_token_bytes(config, weights)

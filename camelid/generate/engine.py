@@ -44,14 +44,15 @@ class Engine:
         vocab_size: int,
         context: int,
         cache_tokens: int,
-        half: bool = True,
+        words: bool = True,
         slice_tokens: int = 512,
         burst_s: float = 0.002,
         drafter: Drafter | None = None,
     ) -> None:
         """Make an engine with a cache of `cache_tokens` positions, rounded up to whole blocks.
 
-        context: the most that a prompt and its reply may have. half: the cache is float16, else float32.
+        context: the most that a prompt and its reply may have. words: the cache holds 16-bit integers with
+            scales, else float32.
         slice_tokens: the most that one step reads of prompts. burst_s: for how long tokens may be chosen one
             after the other before newcomers are looked at. drafter: guesses ahead for running requests.
 
@@ -63,7 +64,7 @@ class Engine:
         self._model, self._vocab_size, self._context = model, vocab_size, context
         num_blocks = -(-cache_tokens // _native.BLOCK)
         try:
-            self._cache = model.new_cache(num_blocks, half)
+            self._cache = model.new_cache(num_blocks, words)
         except (MemoryError, TypeError):  # the latter where there are more blocks than it can count
             raise RequestError(
                 f"There is no memory for a cache of {num_blocks * _native.BLOCK} tokens. Make it smaller."

@@ -10,7 +10,7 @@ from camelid.generate.native_backend import NativeModel
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.native import is_built
-from camelid.native.packing import Weights, packed_bytes
+from camelid.native.packing import Weights, cache_token_bytes, packed_bytes
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of Nvidia, AMD, and a GPU under WSL
 
@@ -81,7 +81,7 @@ def predict_memory(config: DecoderConfig) -> tuple[int, int]:
     """
     if not is_built():
         return 4 * config.num_parameters, config.max_position_embeddings * config.cache_bytes_per_token(4)
-    cache_bytes = config.max_position_embeddings * config.cache_bytes_per_token(2)
+    cache_bytes = config.max_position_embeddings * cache_token_bytes(config, DEFAULT_WEIGHTS)
     return packed_bytes(config, DEFAULT_WEIGHTS), cache_bytes
 
 

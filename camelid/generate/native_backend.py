@@ -16,7 +16,7 @@ from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.native import _native
 from camelid.native.loading import choose_threads, load_native
-from camelid.native.packing import Weights, packed_bytes
+from camelid.native.packing import Weights, cache_token_bytes, packed_bytes
 
 _CACHED_BYTES = 256 << 20  # of keys and values, if that is more than one full context
 _ROWS = 256  # of logits that are computed at a time
@@ -41,9 +41,9 @@ class NativeModel(Backend):
         cache_tokens: how many positions of all requests together are kept; at least those of one context.
         """
         self.config: DecoderConfig = read_config(folder)
-        self.dtype: str = weights
+        self.weights, self.dtype = weights, str(weights)
         self.device = "cpu"
-        self._half = weights != "f32"
+        self._words = weights != "f32"
         self.threads = choose_threads(threads)
         self.native = load_native(folder, weights=weights, threads=self.threads)
         self.cache_tokens = cache_tokens or self._usual_cache()
@@ -52,18 +52,18 @@ class NativeModel(Backend):
             vocab_size=self.vocab_size,
             context=self.context,
             cache_tokens=self.cache_tokens,
-            half=self._half,
+            words=self._words,
         )
 
     @property
     def weight_bytes(self) -> int:
         """Return the memory that the weights take, in bytes."""
-        return packed_bytes(self.config, self.dtype)  # type: ignore[arg-type]
+        return packed_bytes(self.config, self.weights)
 
     @property
     def cache_bytes(self) -> int:
         """Return the memory that the key/value cache of one full context takes, in bytes."""
-        return self.context * self._bytes_per_token
+        return self.context * cache_token_bytes(self.config, self.weights)
 
     def generate(
         self,
@@ -95,7 +95,7 @@ class NativeModel(Backend):
         if len(prompt) > self.context:
             raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {self.context}.")
         num_blocks = -(-len(prompt) // _native.BLOCK)
-        cache = self.native.new_cache(num_blocks, self._half)
+        cache = self.native.new_cache(num_blocks, self._words)
         sequence = _native.Sequence(prompt, _native.Sampling())
         sequence.blocks = list(range(num_blocks))
         logits = np.empty((len(prompt), self.vocab_size), np.float32)
@@ -115,12 +115,8 @@ class NativeModel(Backend):
                 f"{other.vocab_size}. Use two of one tokenizer."
             )
         self.engine.drafter = PairDrafter(
-            other.native, context=other.context, cache_tokens=other.cache_tokens, half=self._half
+            other.native, context=other.context, cache_tokens=other.cache_tokens, words=self._words
         )
 
-    @property
-    def _bytes_per_token(self) -> int:
-        return self.config.cache_bytes_per_token(2 if self._half else 4)
-
     def _usual_cache(self) -> int:
-        return max(self.context, _CACHED_BYTES // self._bytes_per_token)
+        return max(self.context, _CACHED_BYTES // cache_token_bytes(self.config, self.weights))

@@ -14,6 +14,7 @@ from typing import Protocol
 from camelid.errors import CamelidError, CheckpointError, RequestError
 from camelid.generate.cache import PrefixCache
 from camelid.generate.generation import Ending, Generation
+from camelid.generate.pace import Pace
 from camelid.generate.sampling import TokenLogprob
 from camelid.native import _native
 
@@ -21,11 +22,18 @@ from camelid.native import _native
 class Drafter(Protocol):
     """Who guesses what follows, so that one step can verify several tokens."""
 
+    @property
+    def resting(self) -> int:
+        """Return how many steps may pass before anybody needs to ask for guesses."""
+
     def draft(self, batch: Sequence[Generation]) -> Sequence[Sequence[int]]:
         """Return guesses for each request, none where that does not pay."""
 
     def learn(self, seconds: float) -> None:
         """Take in how long the step took that verified them, and what became of them."""
+
+    def rest(self, steps: int, seconds: float) -> None:
+        """Take in that so many steps went by without guesses, and how long they took together."""
 
 
 @dataclass
@@ -45,52 +53,11 @@ class Counters:
     accepted: int = 0
 
 
-class Pace:
-    """How many tokens of prompts a step may read, learnt from how long the last steps took."""
-
-    STEP_S = 0.04  # beside running streams, whose readers should not notice
-    ALONE_S = 0.2  # when only a newcomer or a cancellation waits
-    FIRST, LEAST = 32, 8  # tokens, before anything is known; and however slow the machine
-    LONGEST = 32  # steps of a burst
-
-    def __init__(self, most: int, burst_s: float = 0.0) -> None:
-        self._most, self._burst_s = most, burst_s
-        self._token_s = self._decode_s = 0.0
-
-    def tokens(self, *, alone: bool) -> int:
-        """Return how many tokens may be read."""
-        time_s = self.ALONE_S if alone else self.STEP_S - self._decode_s
-        wished = int(time_s / self._token_s) if self._token_s else self.FIRST
-        return min(self._most, max(self.LEAST, wished))
-
-    def steps(self) -> int:
-        """Return how many steps may follow each other in one call, while nothing but tokens is chosen."""
-        wished = int(self._burst_s / self._decode_s) if self._decode_s else 1
-        return min(self.LONGEST, max(1, wished))
-
-    def learn(self, tokens: int, seconds: float, *, alone: bool) -> None:
-        """Take in how long a step took that read so many tokens of prompts."""
-        if not tokens:
-            self._decode_s = _follow(self._decode_s, seconds, 0.2)
-            return
-        own_s = seconds if alone else max(seconds - self._decode_s, seconds / 8)
-        share = min(1.0, tokens / self.tokens(alone=alone))  # a small slice tells little
-        self._token_s = _follow(self._token_s, own_s / tokens, share)
-
-
-def _follow(estimate: float, sample: float, weight: float) -> float:
-    """Return an estimate drawn towards a sample, but not far: on a busy machine single steps take ages."""
-    if not estimate:
-        return sample
-    drawn: float = estimate * min(1.5, max(0.5, sample / estimate)) ** weight
-    return drawn
-
-
 class Scheduler:
     """Requests, the blocks of those that run, and the next step.
 
-    sequences, counts: what the next step reads; steps: how many follow each other at once. inbox, cancelled: may be filled by any thread at any time;
-    all else belongs to whoever steps.
+    sequences, counts: what the next step reads; steps: how many follow each other at once. inbox, cancelled:
+    may be filled by any thread at any time; all else belongs to whoever steps.
     """
 
     def __init__(
@@ -121,21 +88,30 @@ class Scheduler:
     def collect(self, seconds: float) -> None:
         """Hand out what the steps chose that took so long together."""
         counters = self.counters
-        counters.steps += self.steps
         counters.prompt_tokens += self._sliced
-        self.pace.learn(self._sliced, seconds / self.steps, alone=self._alone)
+        taken = 1  # of the steps of a burst; all sequences may end before it does
         for generation in self.batch:
             tokens = generation.tokens
             new = generation.sequence.since(generation.start + len(tokens))
             counters.tokens += len(new)
+            taken = max(taken, min(self.steps, len(new)))
             if generation.plain and len(new) == self.steps and new[-1] not in generation.stop_ids:
                 tokens += new
                 if len(tokens) >= generation.border:
                     self._pass_border(generation)
             else:
                 self._collect_closely(generation, new)
+        counters.steps += taken
+        self.pace.learn(self._sliced, seconds / taken, alone=self._alone)
         if self.drafter and not self._sliced:  # a slice of a prompt would count as time that guesses cost
-            self.drafter.learn(seconds)
+            self._teach(self.drafter, taken, seconds)
+
+    def _teach(self, drafter: Drafter, steps: int, seconds: float) -> None:
+        if not drafter.resting:
+            drafter.learn(seconds)
+            return
+        drafter.rest(steps, seconds)
+        self._settled = self._settled and drafter.resting > 0
 
     def replan(self) -> None:
         """Settle anew what the next step reads."""
@@ -203,15 +179,18 @@ class Scheduler:
         for generation in deciding:
             if self._make_room(generation):
                 self._read(generation, 1)
-        if self.drafter and self.batch:
+        guessing = self.drafter is not None and not self.drafter.resting
+        if self.drafter and guessing and self.batch:
             self._draft(self.drafter)
         self._alone = not self.batch
         self._slice_prompts([generation for generation in running if generation.sequence.pending > 1])
-        self._settled = not self._sliced and not self.drafter and len(self.batch) == len(self.live)
+        self._settled = not self._sliced and not guessing and len(self.batch) == len(self.live)
 
     def _choose_steps(self) -> int:
         """Return how many tokens each sequence may choose before anything else is to be done for one."""
         most = self.pace.steps() if self._settled else 1
+        if self.drafter:
+            most = min(most, max(1, self.drafter.resting))
         for generation in self.batch:
             if most == 1 or not generation.plain:
                 return 1

@@ -20,8 +20,11 @@ from camelid.native import _native
 MOST = 8  # guesses at a time
 _CROWD = 4  # in a step with more sequences than this, few cores are left for guesses
 _SLICE = 128  # tokens of a prompt that the Alpaca reads beside a step
-_PROBE_EVERY = 48  # steps between tries while guessing does not pay
-_FAST, _SLOW = 0.3, 0.05  # how soon times and rates are believed
+_REST, _LONGEST_REST = 32, 4096  # steps without a guess after guessing did not pay: more each time
+_TRIES = 4  # steps with guesses after a rest, to see whether it does now
+_REFRESH = 32  # steps with guesses before a plain one is measured again
+_DOWN, _UP = 0.5, 0.1  # how soon a shorter time is believed, and a longer one: it may be another program's
+_RATE = 0.05  # how soon it is believed that guesses are right more often, or less
 
 
 class Economy:
@@ -30,45 +33,78 @@ class Economy:
     With k guesses, each right with chance a if the one before was, a step chooses (1 - a^(k+1)) / (1 - a)
     tokens. Source: Leviathan et al. 2023, equation 1.
 
-    step_s: seconds of a step by the guesses in it; guess_s: seconds to make one guess.
+    step_s: seconds of a step by the guesses in it; guess_s: seconds of the Alpaca to make one guess. resting:
+    steps that pass before guesses are tried again.
     """
 
     def __init__(self) -> None:
         self.step_s: dict[int, float] = {}
         self.guess_s = 0.0
-        self._idle = 0
+        self.resting = 0
+        self._pause, self._tries, self._since_plain = _REST, _TRIES, 0
 
-    def choose(self, right: float) -> int:
-        """Return how many guesses are worth most, 0 for none; right: the chance that one is."""
-        if 0 not in self.step_s:
-            return 0  # the plain step is measured first
+    def choose(self, right: float, *, free: bool = False) -> int:
+        """Return how many guesses are worth most, 0 for none.
+
+        right: the chance that one is. free: they take no time to make.
+        """
+        if self._measures_plain:
+            return 0
         if len(self.step_s) == 1:
             return MOST // 2
-        rates = [sum(right**i for i in range(k + 1)) / self._seconds(k) for k in range(MOST + 1)]
+        each_s = 0.0 if free else self.guess_s
+        rates = [
+            sum(right**i for i in range(k + 1)) / (self._step_seconds(k) + k * each_s)
+            for k in range(MOST + 1)
+        ]
         best = max(range(MOST + 1), key=rates.__getitem__)
-        self._idle = 0 if best else self._idle + 1
-        return best or (2 if self._idle % _PROBE_EVERY == 0 else 0)
+        return best or (2 if self._tries else 0)
+
+    def judge(self, guessed: bool) -> None:
+        """Take in whether guesses paid in this step; if they do not, rest, longer every time."""
+        if self._measures_plain:
+            return
+        self._since_plain += guessed
+        if self._tries:
+            self._tries -= guessed
+        elif guessed:
+            self._pause = _REST
+        elif len(self.step_s) > 1:
+            self.resting, self._pause = self._pause, min(2 * self._pause, _LONGEST_REST)
+
+    def rest(self, steps: int) -> None:
+        """Let steps pass without guesses."""
+        self.resting = max(0, self.resting - steps)
+        if not self.resting:
+            self._tries = _TRIES
 
     def learn_step(self, guesses: int, seconds: float) -> None:
         """Take in how long a step with so many guesses took."""
-        known = self.step_s.setdefault(guesses, seconds)
-        self.step_s[guesses] += _FAST * (min(seconds, 4 * known) - known)
+        if not guesses:
+            self._since_plain = 0
+        self.step_s[guesses] = _follow(self.step_s.get(guesses, seconds), seconds)
 
     def learn_guesses(self, guesses: int, seconds: float) -> None:
         """Take in how long making some guesses took."""
-        each = seconds / guesses
-        self.guess_s += (_FAST if self.guess_s else 1.0) * (
-            min(each, 4 * self.guess_s or each) - self.guess_s
-        )
+        self.guess_s = _follow(self.guess_s or seconds / guesses, seconds / guesses)
 
-    def _seconds(self, guesses: int) -> float:
-        """Return how long a step with so many guesses takes, guessing included, from those tried so far."""
+    @property
+    def _measures_plain(self) -> bool:
+        """Tell whether it is time for a step without guesses, which all others are compared with."""
+        return 0 not in self.step_s or self._since_plain >= _REFRESH
+
+    def _step_seconds(self, guesses: int) -> float:
+        """Return how long a step with so many guesses takes, from those tried so far."""
         below = max(k for k in self.step_s if k <= guesses)
         above = min((k for k in self.step_s if k > guesses), default=0)
         first, last = (below, above) if above else (0, below)
         slope = (self.step_s[last] - self.step_s[first]) / (last - first) if last > first else 0.0
-        step = self.step_s[first] + max(0.0, slope) * (guesses - first)
-        return step + guesses * self.guess_s
+        return self.step_s[first] + max(0.0, slope) * (guesses - first)
+
+
+def _follow(known: float, seconds: float) -> float:
+    """Return an estimate drawn towards a sample."""
+    return known + (_DOWN if seconds < known else _UP) * (min(seconds, 4 * known) - known)
 
 
 class Rate:
@@ -80,9 +116,9 @@ class Rate:
     def learn(self, guesses: int, right: int) -> None:
         """Take in that of some guesses the first ones were right; after a wrong one nothing is known."""
         for _ in range(right):
-            self.value += _SLOW * (1.0 - self.value)
+            self.value += _RATE * (1.0 - self.value)
         if right < guesses:
-            self.value -= _SLOW * self.value
+            self.value -= _RATE * self.value
 
 
 class Lookup:
@@ -132,19 +168,24 @@ class PairDrafter:
     """Guesses for the requests of a Llama's engine; belongs to whoever steps that engine."""
 
     def __init__(
-        self, alpaca: "_native.Model", *, context: int, cache_tokens: int, half: bool = True
+        self, alpaca: "_native.Model", *, context: int, cache_tokens: int, words: bool = True
     ) -> None:
         """Make a drafter with a cache for what the Alpaca has read.
 
         context: the most tokens that the Alpaca can read; a longer conversation goes on without its guesses.
         """
         self._model, self._context = alpaca, context
-        self._native_cache = alpaca.new_cache(-(-cache_tokens // _native.BLOCK), half)
+        self._native_cache = alpaca.new_cache(-(-cache_tokens // _native.BLOCK), words)
         self._cache = PrefixCache(self._native_cache.blocks, _native.BLOCK, self._native_cache.copy)
         self._readers: dict[Generation, Reader] = {}
         self._lookups: dict[Generation, Lookup] = {}
         self._given: list[tuple[Generation, Rate, int, int]] = []
         self.economy = Economy()
+
+    @property
+    def resting(self) -> int:
+        """Return how many steps may pass before anybody needs to ask for guesses."""
+        return self.economy.resting
 
     def draft(self, batch: Sequence[Generation]) -> list[list[int]]:
         """Return guesses for each request of a step, none where they do not pay."""
@@ -153,18 +194,24 @@ class PairDrafter:
         guesses: list[list[int]] = [[] for _ in batch]
         if len(batch) > _CROWD:
             return guesses
+        judged = False
         asked: list[tuple[int, Reader]] = []
         for index, generation in enumerate(batch):
-            guesses[index] = self._look_up(generation)
-            reader = None if guesses[index] else self._read(generation)
+            found = self._look_up(generation)
+            judged = judged or found is not None
+            guesses[index] = found or []
+            reader = None if found else self._read(generation)
             if reader:
                 asked.append((index, reader))
         if asked:
+            judged = True
             count = self.economy.choose(sum(reader.rate.value for _, reader in asked) / len(asked))
             if count:
                 for index, said in self._ask(asked, count):
                     guesses[index] = said
                     self._note(batch[index], self._readers[batch[index]].rate, said)
+        if judged:
+            self.economy.judge(bool(self._given))
         return guesses
 
     def learn(self, seconds: float) -> None:
@@ -172,16 +219,25 @@ class PairDrafter:
         self.economy.learn_step(max((count for *_, count, _ in self._given), default=0), seconds)
         for generation, rate, count, before in self._given:
             rate.learn(count, generation.accepted - before)
+        self._given = []
+
+    def rest(self, steps: int, seconds: float) -> None:
+        """Take in that so many steps went by without guesses, and how long they took together."""
+        self.economy.learn_step(0, seconds / steps)
+        self.economy.rest(steps)
 
     def _note(self, generation: Generation, rate: Rate, guesses: list[int]) -> None:
         self._given.append((generation, rate, len(guesses), generation.accepted))
 
-    def _look_up(self, generation: Generation) -> list[int]:
+    def _look_up(self, generation: Generation) -> list[int] | None:
+        """Return guesses from earlier text, none where they do not pay; None where nothing was found."""
         lookup = self._lookups.get(generation)
         if lookup is None:
             lookup = self._lookups[generation] = Lookup(generation)
         found = lookup.find(MOST)
-        count = self.economy.choose(lookup.rate.value) if found else 0
+        if not found:
+            return None
+        count = self.economy.choose(lookup.rate.value, free=True)
         if count:
             self._note(generation, lookup.rate, found[:count])
         return found[:count]

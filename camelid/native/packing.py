@@ -102,6 +102,17 @@ def packed_bytes(config: DecoderConfig, weights: Weights) -> int:
     return last.offset + last.num_bytes
 
 
+def cache_token_bytes(config: DecoderConfig, weights: Weights) -> int:
+    """Return what one position costs in the native cache, in bytes.
+
+    Beside f32 weights keys and values are float32, else integers of 16 bits and a scale for each head; values
+    are as wide as whole vectors.
+    """
+    width = config.head_dim + -(-config.head_dim // _native.LANES) * _native.LANES
+    head = 4 * width if weights == "f32" else 2 * width + 2 * 4
+    return config.num_hidden_layers * config.num_key_value_heads * head
+
+
 def load_packed(folder: Path, weights: Weights, *, threads: int) -> NDArray[np.uint8]:
     """Return the block of a model folder: mapped from where it was kept, or packed now.
 

@@ -16,7 +16,7 @@ from camelid.generate.bandwidth import bytes_per_token, measure_bandwidth
 from camelid.generate.speed import Speed
 from camelid.model.folder import read_config
 from camelid.native import is_built, isas
-from camelid.native.packing import packed_bytes
+from camelid.native.packing import cache_token_bytes, packed_bytes
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the native engine was not built")
 
@@ -123,7 +123,7 @@ def test_a_token_needs_all_weights_and_what_was_said(folder):
     config = read_config(folder / "llama")
     none, some = (bytes_per_token(config, "int8", positions=count) for count in (0, 10))
     assert 0.9 * packed_bytes(config, "int8") < none <= packed_bytes(config, "int8")
-    assert some - none == 10 * config.cache_bytes_per_token(2)
+    assert some - none == 10 * cache_token_bytes(config, "int8")
     assert bytes_per_token(config, "f32", positions=10) > 3 * some
     trial = try_model(folder / "llama", "bf16", threads=1, prompt_tokens=20, new_tokens=8)
     assert trial.token_bytes == bytes_per_token(config, "bf16", positions=24)

@@ -20,8 +20,8 @@ import native_tiny
 
 from camelid.generate.engine import Engine
 from camelid.generate.generation import native_sampling
+from camelid.generate.pace import Pace
 from camelid.generate.sampling import SamplingSettings
-from camelid.generate.scheduler import Pace
 from camelid.native import _native
 
 CONTEXT, VOCABULARY, BLOCK = native_tiny.CONTEXT, native_tiny.VOCABULARY, _native.BLOCK
@@ -466,6 +466,8 @@ def test_drafts_change_no_token(length, temperature, choose):
     class Drafter:
         """Guesses right, most of the time."""
 
+        resting = 0
+
         def draft(self, batch):
             return [self.guess(replies[tuple(each.prompt)][len(each.tokens) :]) for each in batch]
 
@@ -503,6 +505,8 @@ def test_right_drafts_save_steps():
     reply = answer_alone([4, 5], greedy(40))
 
     class Prophet:
+        resting = 0
+
         def draft(self, batch):
             return [reply[len(generation.tokens) :][:4] for generation in batch]
 

@@ -68,7 +68,7 @@ def test_a_stop_token_ends_a_reply_and_is_not_said(model):
 def test_what_it_costs_is_told(folder, model):
     small = load_model(folder, backend="native", weights="int4", threads=1)
     assert small.weight_bytes < model.weight_bytes / 2
-    assert small.cache_bytes * 2 == model.cache_bytes
+    assert model.cache_bytes / 2 < small.cache_bytes < 0.7 * model.cache_bytes  # words, and their scales
     assert (small.dtype, small.device, small.context) == ("int4", "cpu", tiny.CONTEXT)
 
 

@@ -13,6 +13,7 @@ if not is_built():
 
 from native_tiny import CONTEXT, VOCABULARY, make_native
 
+from camelid.generate import speculative
 from camelid.generate.engine import Engine
 from camelid.generate.speculative import MOST, Economy, Lookup, PairDrafter, Rate
 
@@ -27,8 +28,11 @@ class Eager(Economy):
         super().__init__()
         self.count = count
 
-    def choose(self, right):
+    def choose(self, right, *, free=False):
         return self.count
+
+    def judge(self, guessed):
+        pass
 
 
 def make_engine(alpaca=None, count=4, cache_tokens=4096):
@@ -133,6 +137,8 @@ class TestEconomy:
             economy.learn_step(guesses, step_s + row_s * guesses)
             if guesses:
                 economy.learn_guesses(guesses, guesses * guess_s)
+        for _ in range(4):
+            economy.judge(True)  # the first tries are over
         return economy
 
     def test_the_plain_step_is_measured_first(self):
@@ -147,10 +153,32 @@ class TestEconomy:
     def test_wrong_guesses_are_none(self):
         assert self.learn(step_s=1.0, row_s=0.3, guess_s=0.2).choose(0.05) == 0
 
-    def test_what_did_not_pay_is_tried_again_now_and_then(self):
+    def test_free_guesses_pay_where_dear_ones_do_not(self):
         economy = self.learn(step_s=1.0, row_s=0.1, guess_s=0.9)
-        tried = [economy.choose(0.6) for _ in range(200)]
-        assert 1 <= sum(count > 0 for count in tried) <= 10
+        assert economy.choose(0.6) == 0 < economy.choose(0.6, free=True)
+
+    def test_what_did_not_pay_is_tried_again_after_ever_longer_rests(self):
+        economy = self.learn(step_s=1.0, row_s=0.1, guess_s=0.9)
+        tries, rests = 0, []
+        for _ in range(40_000):
+            if economy.resting:
+                economy.rest(1)
+                continue
+            count = economy.choose(0.6)
+            tries += count > 0
+            economy.judge(count > 0)
+            if not count:
+                economy.learn_step(0, 1.0)
+            if economy.resting:
+                rests.append(economy.resting)
+        assert rests[0] == 32 and rests[-1] == 4096 and rests == sorted(rests)
+        assert 4 <= tries <= 4 * len(rests) < 80
+
+    def test_what_pays_never_rests(self):
+        economy = self.learn(step_s=1.0, row_s=0.01, guess_s=0.01)
+        for _ in range(100):
+            economy.judge(economy.choose(0.9) > 0)
+        assert not economy.resting
 
     def test_one_hiccup_changes_little(self):
         economy = self.learn(step_s=1.0, row_s=0.01, guess_s=0.01)
@@ -160,6 +188,24 @@ class TestEconomy:
             economy.learn_step(6, 1.06)
             economy.learn_guesses(6, 0.06)
         assert economy.choose(0.95) >= 4
+
+
+@pytest.mark.parametrize("dear", [True, False])
+def test_tokens_are_the_same_whether_guesses_pay_or_rest(dear, monkeypatch):
+    """Rests, bursts and tries in turn; what was not guessed meanwhile is caught up with."""
+    monkeypatch.setattr(speculative, "_REST", 5)
+    monkeypatch.setattr(speculative, "_LONGEST_REST", 11)
+    engine, drafter = make_engine(STRANGER)
+    drafter.economy = Economy()
+    drafter.economy.step_s = {0: 1e-9 if dear else 1e9, 4: 1e9 if dear else 1e-9}
+    drafter.economy.learn_step = drafter.economy.learn_guesses = lambda *_: None
+    prompts = [[5, 6, 7, 8], [9, 10]]
+    told = answer(engine, prompts, SamplingSettings(max_tokens=150, temperature=1, seed=2))
+    alone = answer(make_engine()[0], prompts, SamplingSettings(max_tokens=150, temperature=1, seed=2))
+    assert [each.tokens for each in told] == [each.tokens for each in alone]
+    counters = engine.load.counters
+    assert counters.tokens == 300 and counters.drafted > 0
+    assert (counters.drafted < 200) == dear
 
 
 def test_a_rate_follows_what_happens():

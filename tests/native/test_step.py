@@ -77,10 +77,10 @@ def unpacked(decoder, weights, block):
     return copy
 
 
-def read(model, config, token_ids, cuts=(), half=False):
+def read(model, config, token_ids, cuts=(), words=False):
     """Return the logits after each token, the tokens read in slices of those sizes."""
     blocks = -(-config.max_position_embeddings // _native.BLOCK)
-    cache = model.new_cache(blocks + 2, half)
+    cache = model.new_cache(blocks + 2, words)
     sequence = _native.Sequence(token_ids, _native.Sampling())
     sequence.blocks = [blocks + 1 - index for index in range(blocks)]
     parts = []
@@ -104,9 +104,9 @@ def test_float_weights_give_the_torch_logits(decoder, folder, weights, isa):
     expected = unpacked(decoder, weights, block)(torch.tensor([tokens]))[0].numpy()
     scale = np.abs(expected).max()
     assert np.abs(read(model, decoder.config, tokens) - expected).max() < 2e-5 * scale
-    # A float16 cache rounds keys and values by 2^-11 of themselves, twice in a layer.
+    # Words round queries by 2^-12 of the largest in a head, keys and values by less, in each layer.
     bound = 2 * decoder.config.num_hidden_layers * 2**-9 * scale
-    assert np.abs(read(model, decoder.config, tokens, half=True) - expected).max() < bound
+    assert np.abs(read(model, decoder.config, tokens, words=True) - expected).max() < bound
 
 
 @pytest.mark.parametrize("isa", isas())
@@ -159,9 +159,9 @@ def test_slices_and_threads_change_no_bit(decoder, folder, data, weights, isa):
     while left and len(cuts) < 30:
         cuts.append(data.draw(st.integers(1, min(left, 40))))
         left -= cuts[-1]
-    half = weights != "f32"
-    whole = read(load(folder, config, weights, isa)[0], config, tokens, half=half)
-    cut = read(load(folder, config, weights, isa, threads=3)[0], config, tokens, cuts, half=half)
+    words = weights != "f32"
+    whole = read(load(folder, config, weights, isa)[0], config, tokens, words=words)
+    cut = read(load(folder, config, weights, isa, threads=3)[0], config, tokens, cuts, words=words)
     assert np.array_equal(whole, cut)
 
 

@@ -256,10 +256,10 @@ NB_MODULE(_native, m) {
            "config"_a, "frequencies"_a, "matrices"_a, "norms"_a, "embedding"_a.none(), "isa"_a, "threads"_a)
       .def_prop_ro("isa", [](const Bound& self) { return self.model->kernels().name; })
       .def_prop_ro("threads", [](const Bound& self) { return self.model->threads(); })
-      .def("new_cache", [](const Bound& self, int blocks, bool half) {
+      .def("new_cache", [](const Bound& self, int blocks, bool words) {
         require(blocks > 0, "a cache has blocks");
-        return new Cache(self.model->config(), blocks, half);
-      }, "blocks"_a, "half"_a, nb::rv_policy::take_ownership)
+        return new Cache(self.model->config(), blocks, words);
+      }, "blocks"_a, "words"_a, nb::rv_policy::take_ownership)
       .def("step",
            [](Bound& self, Cache& cache, const std::vector<Sequence*>& sequences, const std::vector<int>& counts) {
              require(sequences.size() == counts.size(), "a count for each sequence");
