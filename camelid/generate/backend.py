@@ -56,6 +56,9 @@ class Backend(Protocol):
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits after each token, (T, V), float32."""
 
+    def hidden(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the states after the final norm, (T, D), float32: what the head reads."""
+
 
 def check_tokens(token_ids: Iterable[int], vocab_size: int) -> list[int]:
     """Return a prompt as a list of whole numbers.
@@ -72,6 +75,15 @@ def check_tokens(token_ids: Iterable[int], vocab_size: int) -> list[int]:
             "Use the tokenizer that the model came with."
         )
     return prompt
+
+
+def check_length(prompt: Sequence[int], context: int) -> None:
+    """Check that a text to be read fits.
+
+    Raises ContextTooLongError when it does not.
+    """
+    if len(prompt) > context:
+        raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {context}.")
 
 
 def room_for(prompt_tokens: int, max_tokens: int, context: int) -> int:

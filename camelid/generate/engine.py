@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from camelid.errors import ContextTooLongError, RequestError
 from camelid.generate.backend import check_tokens, room_for
-from camelid.generate.generation import Generation
+from camelid.generate.generation import Generation, Guide
 from camelid.generate.sampling import SamplingSettings
 from camelid.generate.scheduler import Counters, Drafter, Scheduler
 from camelid.generate.turns import Turns
@@ -109,11 +109,15 @@ class Engine:
         *,
         stop_ids: Iterable[int] = (),
         dial: float = 1.0,
+        read: bool = False,
+        guide: Guide | None = None,
     ) -> Generation:
         """Return a new request, which waits until somebody steps or streams.
 
         dial: where guesses are verified, how strictly, above 0 to 1: a guess is kept that the model finds at
             least so likely as its likeliest token times this; at 1 only what it would have said itself.
+        read: whether to take down what the model finds at the end of the prompt. guide: says after each token
+            which ones may follow; it belongs to this request alone, and nobody guesses for it.
 
         Raises RequestError for an empty prompt or unknown tokens, ContextTooLongError for a prompt that
         leaves no room for a token in the context or in the cache.
@@ -129,8 +133,9 @@ class Engine:
         limit = min(limit, self._capacity - len(prompt) + 1)  # the last token is never read
         if not 0 < dial <= 1:
             raise RequestError(f"dial must be above 0 and at most 1; found {dial}.")
-        generation = Generation(prompt, settings, frozenset(stop_ids), limit)
-        generation.sequence.dial = dial
+        generation = Generation(
+            prompt, settings, frozenset(stop_ids), limit, dial=dial, read=read, guide=guide
+        )
         self._scheduler.inbox.append(generation)
         return generation
 

@@ -1,14 +1,14 @@
 """The native backend: a model folder on a processor, without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import Backend, Tokens, check_tokens
+from camelid.errors import RequestError
+from camelid.generate.backend import Backend, Tokens, check_length, check_tokens
 from camelid.generate.engine import Engine
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.generate.speculative import PairDrafter
@@ -91,18 +91,28 @@ class NativeModel(Backend):
 
         Raises RequestError for no or unknown tokens, ContextTooLongError for more than the context holds.
         """
+        return self._read(token_ids, self.vocab_size, self.native.logits)
+
+    def hidden(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the states after the final norm, (T, D), float32: what the head reads.
+
+        Raises the errors of `logits`.
+        """
+        return self._read(token_ids, self.config.hidden_size, self.native.hidden)
+
+    def _read(self, token_ids: Sequence[int], width: int, read: Callable[..., None]) -> NDArray[np.float32]:
+        """Return what reading tokens in a cache of their own leaves after each, (T, width)."""
         prompt = check_tokens(token_ids, self.vocab_size)
-        if len(prompt) > self.context:
-            raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {self.context}.")
+        check_length(prompt, self.context)
         num_blocks = -(-len(prompt) // _native.BLOCK)
         cache = self.native.new_cache(num_blocks, self._words)
         sequence = _native.Sequence(prompt, _native.Sampling())
         sequence.blocks = list(range(num_blocks))
-        logits = np.empty((len(prompt), self.vocab_size), np.float32)
+        found = np.empty((len(prompt), width), np.float32)
         for first in range(0, len(prompt), _ROWS):
-            rows = logits[first : first + _ROWS]
-            self.native.logits(cache, sequence, len(rows), rows)
-        return logits
+            rows = found[first : first + _ROWS]
+            read(cache, sequence, len(rows), rows)
+        return found
 
     def let_guess(self, other: "NativeModel") -> None:
         """Let another model guess what this one says, so that it says the same sooner; see `speculative`.

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from camelid.errors import CamelidError, CheckpointError, RequestError
 from camelid.generate.cache import PrefixCache
-from camelid.generate.generation import Ending, Generation
+from camelid.generate.generation import Ending, Generation, Guide
 from camelid.generate.pace import Pace
 from camelid.generate.sampling import TokenLogprob
 from camelid.native import _native
@@ -221,7 +221,8 @@ class Scheduler:
         self.counts.append(count)
 
     def _draft(self, drafter: Drafter) -> None:
-        for generation, guesses in zip(self.batch, drafter.draft(self.batch), strict=True):
+        batch = [generation for generation in self.batch if not generation.guide]
+        for generation, guesses in zip(batch, drafter.draft(batch), strict=True):
             most = generation.limit - len(generation.tokens) - 1  # besides the token that is chosen anyway
             drafts = list(guesses[: max(0, most)])
             if drafts and self._extend(generation, generation.sequence.length + len(drafts)):
@@ -332,12 +333,18 @@ class Scheduler:
             return
         if self.steps == 1:
             generation.accepted += len(new) - 1
+            generation.guessed += range(len(generation.tokens), len(generation.tokens) + len(new) - 1)
             self.counters.accepted += len(new) - 1
         stopped = new[-1] in generation.stop_ids
         kept = len(new) - stopped
-        if not generation.plain:
+        if generation.awaits_reading:
+            generation.take_down()
+        if generation.settings.top_logprobs is not None:
             told = [TokenLogprob(c.token, c.logprob, tuple(c.top)) for c in generation.sequence.chosen[:kept]]
             generation.logprobs[len(generation.tokens) :] = told
+        if generation.guide and not stopped and (error := _lead(generation, generation.guide, new)):
+            self._finish(generation, "error", error)
+            return
         generation.tokens += new[:kept]
         if stopped:
             self._finish(generation, "stop")
@@ -360,6 +367,17 @@ class Scheduler:
         self._close(generation)
         generation.ending = ending  # from now on readers see it
         self.live.pop(generation, None)
+
+
+def _lead(generation: Generation, guide: Guide, new: list[int]) -> CamelidError | None:
+    """Tell a request's guide what was chosen, and take its word for what may follow."""
+    try:
+        for token in new:
+            guide.push(token)
+        generation.sequence.allowed = guide.allowed() or []
+    except CamelidError as error:
+        return error
+    return None
 
 
 def _complaint(token: int) -> CamelidError:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import Backend, check_tokens, room_for
+from camelid.errors import RequestError
+from camelid.generate.backend import Backend, check_length, check_tokens, room_for
 from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
 from camelid.generate.torch_packed import PackedCache, PackedDecoder
 from camelid.model.config import DecoderConfig
@@ -109,9 +109,17 @@ class TorchModel(Backend):
         Raises RequestError for no or unknown tokens, ContextTooLongError for more than the context holds.
         """
         prompt = check_tokens(token_ids, self.vocab_size)
-        if len(prompt) > self.context:
-            raise ContextTooLongError(f"{len(prompt)} tokens do not fit in a context of {self.context}.")
+        check_length(prompt, self.context)
         return self._advance(prompt, self._packed.new_cache(len(prompt)), last=False)
+
+    def hidden(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the states after the final norm, (T, D), float32: what the head reads.
+
+        Raises the errors of `logits`.
+        """
+        prompt = check_tokens(token_ids, self.vocab_size)
+        check_length(prompt, self.context)
+        return _to_numpy(self._hidden(prompt, self._packed.new_cache(len(prompt))))
 
     def _generate(
         self, prompt: list[int], limit: int, stop_ids: frozenset[int], settings: SamplingSettings
@@ -129,13 +137,19 @@ class TorchModel(Backend):
     def _advance(self, token_ids: list[int], cache: PackedCache, *, last: bool) -> NDArray[np.float32]:
         """Feed tokens; return the logits after each, or after the last alone, float32."""
         with torch.inference_mode(), self._cores(len(token_ids)):
-            fed = torch.tensor(token_ids, device=self._packed.device)
-            hidden = self._packed.hidden(fed, cache)
-            logits: Tensor = self._packed.project(hidden[-1:] if last else hidden)
-            return logits.float().cpu().numpy()
+            hidden = self._hidden(token_ids, cache)
+            return _to_numpy(self._packed.project(hidden[-1:] if last else hidden))
+
+    @torch.inference_mode()
+    def _hidden(self, token_ids: list[int], cache: PackedCache) -> Tensor:
+        return self._packed.hidden(torch.tensor(token_ids, device=self._packed.device), cache)
 
     def _cores(self, num_tokens: int) -> contextlib.AbstractContextManager[None]:
         """Return what keeps to one core where the work is small."""
         size = self.config.num_parameters
         small = size < _PARAMETERS_FOR_ONE_CORE and size * num_tokens < _PRODUCTS_FOR_ONE_CORE
         return _ONE_CORE if small else contextlib.nullcontext()
+
+
+def _to_numpy(numbers: Tensor) -> NDArray[np.float32]:
+    return numbers.float().cpu().numpy()

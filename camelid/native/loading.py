@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import RequestError
+from camelid.errors import CheckpointError, RequestError
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.model.rope import rope_frequencies
@@ -18,11 +18,16 @@ def load_native(folder: Path | str, *, weights: Weights, threads: int) -> "_nati
     """Return the model of a folder, its weights packed.
 
     Raises NativeMissingError when the native engine was not built, CheckpointError when the folder cannot be
-    read, RequestError for an instruction set that this processor lacks.
+    read or its heads are too wide, RequestError for an instruction set that this processor lacks.
     """
     isa = choose_isa()
     folder = Path(folder)
     config = read_config(folder)
+    if config.head_dim > _native.MOST_HEAD_DIM:
+        raise CheckpointError(
+            f"{folder} has heads {config.head_dim} wide; the native engine takes up to "
+            f"{_native.MOST_HEAD_DIM}. Load it with backend='torch'."
+        )
     return bind(config, weights, load_packed(folder, weights, threads=threads), isa=isa, threads=threads)
 
 

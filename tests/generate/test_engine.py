@@ -518,7 +518,113 @@ def test_right_drafts_save_steps():
     run(engine)
     assert generation.tokens == reply
     assert engine.load.counters.steps == 1 + 8  # five tokens each, after the prompt
-    assert generation.accepted == generation.drafted == 31
+    assert generation.accepted == generation.drafted == len(generation.guessed) == 31
+    assert generation.guessed[:5] == [1, 2, 3, 4, 6]  # after the prompt's token, four of each five
+
+
+def softmax(logits):
+    weights = np.exp(logits.astype(np.float64) - logits.max())
+    return weights / weights.sum()
+
+
+@settings(deadline=None, max_examples=30)
+@given(REQUESTS, st.sampled_from((6, 40)), st.sampled_from((3, 512)), st.sampled_from((0.0, 10.0)))
+def test_a_reading_is_what_the_prompt_alone_leaves(requests, blocks, slice_tokens, burst_s):
+    engine = make_engine(cache_tokens=blocks * BLOCK, slice_tokens=slice_tokens, burst_s=burst_s)
+    generations = [
+        engine.submit(prompt, wishes, stop_ids=[STOP], read=True) for prompt, wishes, _ in requests
+    ]
+    run(engine)
+    for generation in generations:
+        prompt, found = generation.prompt, generation.reading
+        sequence = _native.Sequence(prompt, _native.Sampling())
+        cache = model().new_cache(7, True)
+        sequence.blocks = list(range(7))
+        hidden = np.empty((len(prompt), native_tiny.SHAPE["hidden_size"]), np.float32)
+        model().hidden(cache, sequence, len(prompt), hidden)
+        assert np.array_equal(found.hidden, hidden[-1])
+        logits = np.empty((len(prompt), VOCABULARY), np.float32)
+        sequence.computed = 0
+        model().logits(cache, sequence, len(prompt), logits)
+        chances = softmax(logits[-1])
+        first, second = np.sort(chances)[:-3:-1]
+        expected = (-(chances * np.log(chances)).sum(), first, first - second)
+        assert (found.entropy, found.top, found.margin) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_who_does_not_ask_for_a_reading_has_none():
+    engine = make_engine()
+    generation = engine.submit([5] * 9, greedy(3))
+    run(engine)
+    assert generation.reading is None
+
+
+class OddOnly:
+    """A guide that lets odd tokens follow, until it has seen `most`."""
+
+    def __init__(self, most=1000, breaks=False):
+        self.seen, self._most, self._breaks = [], most, breaks
+
+    def allowed(self):
+        if self._breaks and len(self.seen) == self._most:
+            raise RequestError("The grammar is broken.")
+        return [0xAAAAAAAA if len(self.seen) < self._most else 0] * (VOCABULARY // 32)
+
+    def push(self, token_id):
+        self.seen.append(token_id)
+
+
+@settings(deadline=None, max_examples=20)
+@given(REQUESTS, st.sampled_from((6, 40)), st.sampled_from((0.0, 10.0)))
+def test_a_guide_is_obeyed_and_disturbs_nobody(requests, blocks, burst_s):
+    engine = make_engine(cache_tokens=blocks * BLOCK, burst_s=burst_s)
+    guides = [OddOnly() if place % 2 else None for place in range(len(requests))]
+    generations = [
+        engine.submit(prompt, wishes, stop_ids=[STOP], guide=guide)
+        for (prompt, wishes, _), guide in zip(requests, guides, strict=True)
+    ]
+    run(engine)
+    for generation, guide, (prompt, wishes, _) in zip(generations, guides, requests, strict=True):
+        if guide is None:
+            assert generation.tokens == answer_alone(prompt, wishes, [STOP])[: generation.limit]
+        else:
+            assert all(token % 2 for token in generation.tokens)
+            assert guide.seen == generation.tokens
+            other = make_engine()
+            alone = other.submit(prompt, wishes, stop_ids=[STOP], guide=OddOnly())
+            run(other)
+            assert generation.tokens == alone.tokens[: generation.limit]
+    assert_empty(engine)
+
+
+@pytest.mark.parametrize(("breaks", "words"), [(False, "No token is allowed"), (True, "grammar is broken")])
+def test_a_guide_that_leaves_nothing_ends_its_own_request_only(breaks, words):
+    engine = make_engine()
+    stuck = engine.submit([5] * 9, greedy(20), guide=OddOnly(4, breaks))
+    other = engine.submit([6] * 9, greedy(20))
+    run(engine)
+    assert stuck.finished == "error" and words in str(stuck.error)
+    assert len(stuck.tokens) == 4 - breaks
+    assert other.tokens == answer_alone([6] * 9, greedy(20))
+    assert_empty(engine)
+
+
+def test_nobody_guesses_for_a_guided_request():
+    class Eager:
+        resting = 0
+
+        def draft(self, batch):
+            assert not any(generation.guide for generation in batch)
+            return [[1, 1] for _ in batch]
+
+        def learn(self, seconds):
+            pass
+
+    engine = make_engine(drafter=Eager())
+    guided, free = engine.submit([5, 4], greedy(20), guide=OddOnly()), engine.submit([5, 4], greedy(20))
+    run(engine)
+    assert guided.drafted == 0 and all(token % 2 for token in guided.tokens)
+    assert free.drafted > 0 and free.tokens == answer_alone([5, 4], greedy(20))
 
 
 def test_the_pace_keeps_steps_short_beside_running_streams():

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tiny
 
-from camelid.errors import ContextTooLongError, RequestError
+from camelid.errors import CheckpointError, ContextTooLongError, RequestError
 from camelid.generate.load import load_model
 from camelid.generate.torch_backend import TorchModel
 from camelid.model.checkpoint import save_model_folder
-from camelid.native import is_built
+from camelid.native import _native, is_built
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the native engine was not built: no C++ compiler")
 
@@ -36,6 +36,17 @@ def reference():
 def test_logits_are_those_of_torch(model, reference):
     tokens = list(range(3, 90))
     np.testing.assert_allclose(model.logits(tokens), reference.logits(tokens), rtol=1e-4, atol=1e-4)
+
+
+def test_hidden_states_are_those_of_torch(model, reference):
+    tokens = list(range(3, 90))
+    np.testing.assert_allclose(model.hidden(tokens), reference.hidden(tokens), rtol=1e-4, atol=1e-4)
+
+
+def test_heads_that_are_too_wide_are_refused_by_name(folder, monkeypatch):
+    monkeypatch.setattr(_native, "MOST_HEAD_DIM", 4)
+    with pytest.raises(CheckpointError, match=r"up to 4. Load it with backend='torch'"):
+        load_model(folder, backend="native")
 
 
 @pytest.mark.parametrize(

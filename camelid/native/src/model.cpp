@@ -290,7 +290,7 @@ void Model::run_layer(Cache& cache, int thread, int index) {
   pool_->meet();
 }
 
-void Model::forward(Cache& cache, float* all_logits) {
+void Model::forward(Cache& cache, float* all_logits, float* hidden) {
   float* logits = all_logits ? all_logits : logits_.data();
   const int outs = int(out_rows_.size());
   pool_->run([&](int thread) {
@@ -299,6 +299,12 @@ void Model::forward(Cache& cache, float* all_logits) {
     pool_->meet();
     for (int layer = 0; layer < config_.num_hidden_layers; layer++) run_layer(cache, thread, layer);
     if (!outs) return;
+    if (hidden) {
+      for (int row = first; row < last; row++)
+        kernels_->normalize(x_.data() + size_t(row) * x_stride_, final_norm_, config_.hidden_size,
+                            config_.rms_norm_eps, hidden + size_t(row) * config_.hidden_size);
+      return;
+    }
     const Rows in = prepare(thread, x_.data(), x_stride_, out_rows_.data(), outs, config_.hidden_size, final_norm_,
                             head_);
     multiply(thread, head_, in, outs, logits, logit_stride_, Into::store);
@@ -312,6 +318,7 @@ void Model::forward(Cache& cache, float* all_logits) {
 void Model::verify(const Slice& slice, float* logits, float* spare) {
   Sequence& sequence = *slice.sequence;
   const uint32_t* allowed = sequence.allowed.empty() ? nullptr : sequence.allowed.data();
+  if (sequence.read) read(slice, logits + size_t(slice.out) * logit_stride_, spare);
   for (int i = 0; i < slice.outs; i++) {
     const int place = int(sequence.tokens.size()) - sequence.prompt;
     float* row = logits + size_t(slice.out + i) * logit_stride_;
@@ -328,6 +335,16 @@ void Model::verify(const Slice& slice, float* logits, float* spare) {
     if (i + 1 == slice.outs || sequence.drafts[i] != token) return;
     sequence.computed++;  // the draft was read in its place, so the cache knows it
   }
+}
+
+void Model::read(const Slice& slice, const float* logits, float* spare) {
+  Sequence& sequence = *slice.sequence;
+  sequence.read = false;
+  Reading& reading = sequence.reading;
+  reading.hidden.resize(config_.hidden_size);
+  kernels_->normalize(x_.data() + size_t(out_rows_[slice.out]) * x_stride_, final_norm_, config_.hidden_size,
+                      config_.rms_norm_eps, reading.hidden.data());
+  measure(*kernels_, logits, config_.vocab_size, spare, reading);
 }
 
 // A speculative cascade with the rule TokenV3: a draft is kept where its chance is at least `dial` times that of
@@ -367,6 +384,13 @@ void Model::take_step(Cache& cache, const std::vector<Sequence*>& sequences, con
   for (size_t i = 0; i < sequences.size(); i++) sequences[i]->computed += counts[i];
   forward(cache, nullptr);
   for (Sequence* sequence : sequences) sequence->drafts.clear();
+}
+
+void Model::hidden(Cache& cache, Sequence& sequence, int count, float* out) {
+  std::lock_guard<std::mutex> lock(busy_);
+  plan({&sequence}, {count}, false);
+  forward(cache, nullptr, out);
+  sequence.computed += count;
 }
 
 void Model::logits(Cache& cache, Sequence& sequence, int count, float* out) {

@@ -71,6 +71,8 @@ struct Sequence {
   Sampling sampling;
   Counts counts;  // kept only where the settings need it
   std::vector<Chosen> chosen;  // what the last step chose
+  bool read = false;           // take down what the model finds at the end of the prompt
+  Reading reading;
   // Below 1, a draft is also kept if the model finds it at least so likely as the likeliest token times this.
   float dial = 1;
 
@@ -97,6 +99,8 @@ class Model {
   void run(Cache&, const std::vector<Sequence*>&, int steps);
   // Reads `count` pending tokens of one sequence and writes the logits after each, (count, vocab).
   void logits(Cache&, Sequence&, int count, float* out);
+  // Likewise the states after the final norm, (count, hidden_size).
+  void hidden(Cache&, Sequence&, int count, float* out);
 
  private:
   struct Slice {
@@ -121,7 +125,7 @@ class Model {
 
   void take_step(Cache&, const std::vector<Sequence*>&, const std::vector<int>& counts);
   void plan(const std::vector<Sequence*>&, const std::vector<int>& counts, bool choose);
-  void forward(Cache&, float* all_logits);
+  void forward(Cache&, float* all_logits, float* hidden = nullptr);
   void run_layer(Cache&, int thread, int layer);
   void attend(Cache&, int thread, int layer, const Item&);
   void turn_row(Cache&, int layer, const Slice&, int row, int first_head, int last_head);
@@ -130,6 +134,7 @@ class Model {
   void multiply(int thread, const Matrix&, const Rows&, int rows, float* out, int64_t stride, Into);
   void embed(int row, int32_t token);
   void verify(const Slice&, float* logits, float* spare);
+  void read(const Slice&, const float* logits, float* spare);
   bool is_near(const Sequence&, const float* logits, int32_t draft) const;
   void extend_tables(int positions);
 

@@ -112,6 +112,13 @@ void check_step(const Config& config, const Cache& cache, const Sequence& s, int
   require(s.allowed.empty() || int(s.allowed.size()) * 32 >= config.vocab_size, "too few bits");
 }
 
+using Room = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void check_room(const Config& config, const Cache& cache, const Sequence& s, int count, const Room& out, int width) {
+  check_step(config, cache, s, count, 0);
+  require(int(out.shape(0)) == count && int(out.shape(1)) == width, "the wrong room");
+}
+
 }  // namespace
 }  // namespace camelid
 
@@ -122,6 +129,7 @@ NB_MODULE(_native, m) {
   nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no mistake
   m.attr("BLOCK") = BLOCK;
   m.attr("LANES") = LANES;
+  m.attr("MOST_HEAD_DIM") = MOST_HEAD_DIM;
   m.def("isas", &isas, "The instruction sets of this processor that were compiled, best first.");
   m.def("packed_bytes", &packed_bytes, "type"_a, "outputs"_a, "inputs"_a, "group"_a);
   m.def("pack", &pack_into, "sources"_a, "half"_a, "in_turn"_a, "type"_a, "group"_a, "out"_a, "threads"_a);
@@ -163,6 +171,18 @@ NB_MODULE(_native, m) {
       .def_ro("logprob", &Chosen::logprob)
       .def_ro("top", &Chosen::top);
 
+  nb::class_<Reading>(m, "Reading")
+      .def_prop_ro("hidden", [](const Reading& self) {
+        const size_t width = self.hidden.size();
+        float* out = new float[width];
+        std::copy(self.hidden.begin(), self.hidden.end(), out);
+        nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+        return nb::ndarray<nb::numpy, float, nb::ndim<1>>(out, {width}, owner);
+      }, nb::rv_policy::move)
+      .def_ro("entropy", &Reading::entropy)
+      .def_ro("margin", &Reading::margin)
+      .def_ro("top", &Reading::top);
+
   nb::class_<Sequence>(m, "Sequence")
       .def("__init__",
            [](Sequence* self, std::vector<int32_t> tokens, const Sampling& sampling, std::vector<int32_t> stops) {
@@ -183,6 +203,8 @@ NB_MODULE(_native, m) {
       .def_rw("drafts", &Sequence::drafts)
       .def_rw("allowed", &Sequence::allowed)
       .def_rw("dial", &Sequence::dial)
+      .def_rw("read", &Sequence::read)
+      .def_ro("reading", &Sequence::reading)
       .def_prop_ro("chosen", [](const Sequence& self) { return self.chosen; }, nb::rv_policy::move)
       .def_prop_ro("length", [](const Sequence& self) { return self.tokens.size(); })
       .def_prop_ro("pending", &Sequence::pending)
@@ -220,6 +242,7 @@ NB_MODULE(_native, m) {
              config.vocab_size = number("vocab_size");
              config.context = number("max_position_embeddings");
              config.rms_norm_eps = nb::cast<float>(c["rms_norm_eps"]);
+             require(config.head_dim <= MOST_HEAD_DIM, "a head is wider than the kernels can sum");
              const int layers = config.num_hidden_layers;
              require(int(matrices.size()) == 4 * layers + 1, "four matrices a layer, and the head");
              require(int(norms.size()) == 2 * layers + 1, "two norms a layer, and the last one");
@@ -281,13 +304,17 @@ NB_MODULE(_native, m) {
            },
            "cache"_a, "sequences"_a, "steps"_a)
       .def("logits",
-           [](Bound& self, Cache& cache, Sequence& s, int count,
-              nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out) {
-             const Config& config = self.model->config();
-             check_step(config, cache, s, count, 0);
-             require(int(out.shape(0)) == count && int(out.shape(1)) == config.vocab_size, "the wrong room");
+           [](Bound& self, Cache& cache, Sequence& s, int count, Room out) {
+             check_room(self.model->config(), cache, s, count, out, self.model->config().vocab_size);
              nb::gil_scoped_release release;
              self.model->logits(cache, s, count, out.data());
+           },
+           "cache"_a, "sequence"_a, "count"_a, "out"_a)
+      .def("hidden",
+           [](Bound& self, Cache& cache, Sequence& s, int count, Room out) {
+             check_room(self.model->config(), cache, s, count, out, self.model->config().hidden_size);
+             nb::gil_scoped_release release;
+             self.model->hidden(cache, s, count, out.data());
            },
            "cache"_a, "sequence"_a, "count"_a, "out"_a);
 }

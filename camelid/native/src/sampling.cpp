@@ -84,6 +84,24 @@ float least_kept(const Sampling& s, const float* weights, int vocab, double tota
 
 }  // namespace
 
+void measure(const Kernels& kernels, const float* logits, int vocab, float* spare, Reading& reading) {
+  const float top = kernels.largest(logits, vocab);
+  const double total = kernels.exponentials(logits, vocab, top, 1, spare);
+  float sums[LANES] = {}, first = 0, second = 0;
+  for (int i = 0; i < vocab; i++) {
+    sums[i % LANES] += spare[i] * (logits[i] - top);
+    if (spare[i] > second) {
+      second = std::min(spare[i], first);
+      first = std::max(spare[i], first);
+    }
+  }
+  double sum = 0;
+  for (float part : sums) sum += part;
+  reading.entropy = float(std::log(total) - sum / total);
+  reading.top = float(first / total);
+  reading.margin = float((first - second) / total);
+}
+
 Chosen choose(const Kernels& kernels, const Sampling& s, const Counts& counts, const uint32_t* allowed, int place,
               float* logits, int vocab, float* spare) {
   Chosen chosen;

@@ -24,6 +24,15 @@ struct Sampling {
   }
 };
 
+// What a model finds at the end of a prompt, before any of the settings: how sure it is of what follows.
+struct Reading {
+  std::vector<float> hidden;  // after the final norm
+  float entropy = 0, margin = 0, top = 0;  // in nats; the best probability less the second; the best
+};
+
+// The entropy and the best probabilities of logits (vocab); spare: room for vocab floats.
+void measure(const Kernels&, const float* logits, int vocab, float* spare, Reading&);
+
 struct Chosen {
   int32_t token = -1;  // -1: the logits were no numbers, -2: no token was allowed
   float logprob = 0;   // of the model's own distribution, before any of the settings
