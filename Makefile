@@ -58,5 +58,5 @@ $(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard camelid/native/src/*)
 	  echo "No C++ compiler, or no Python headers: all works, but slower. On Debian or Ubuntu: sudo apt-get install g++ python3-dev"
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@echo "Installing camelid and what it needs into .venv; torch is large, so this may take some minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,data,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,data,eval,harness,dev]'
 	@touch $@
