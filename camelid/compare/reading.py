@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def measure_reading(
         places = np.flatnonzero(rendered.supervised[1:])
         if len(places):
             logits = model.logits(rendered.token_ids[:-1])[places].astype(np.float64)
-            nats -= float(_log_softmax_at(logits, said[places]).sum())
+            nats -= float(log_softmax_at(logits, said[places]).sum())
             num_bytes += int(sizes[said[places]].sum())
     return nats / (math.log(2) * max(1, num_bytes))
 
@@ -77,7 +78,7 @@ def _take(
         yield cut
 
 
-def _log_softmax_at(logits: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+def log_softmax_at(logits: NDArray[np.float64], chosen: NDArray[Any]) -> NDArray[np.float64]:
     """Return the log-probability of one token of each row: (N, V) and (N,) give (N,)."""
     top = logits.max(axis=1)
     spread = np.log(np.exp(logits - top[:, None]).sum(axis=1))
