@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camelid.cli import bench, chat, generate, info, samples, show, training
+from camelid.cli import bench, chat, generate, info, samples, serve, show, training
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -28,6 +28,11 @@ _EXAMPLES = {
     "bench": (
         "camelid bench pairs/demo",
         "camelid bench pairs/demo/llama --weights int4 --weights bf16 --threads 2 --json",
+    ),
+    "serve": (
+        "camelid serve pairs/demo",
+        "camelid serve pairs/demo --host 0.0.0.0 --api-keys keys.txt --votes votes.sqlite",
+        "camelid serve my/model --port 0 --threads 2",
     ),
     "show": (
         "camelid show reviews.csv",
@@ -83,6 +88,7 @@ _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
 _register("bench", bench.bench)
+_register("serve", serve.serve)
 _register("show", show.show)
 for _name in ("tokenizer", "pretrain", "distill", "finetune"):
     _register(_name, getattr(training, _name), _STAGE_PANEL)

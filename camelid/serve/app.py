@@ -1,0 +1,73 @@
+"""The application: every path, what stands before them, and what is written down of each request."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from camelid.serve.core import Core
+from camelid.serve.door import Door
+from camelid.serve.doors import DOORS
+from camelid.serve.guard import Guard
+from camelid.serve.refusals import Refusal, error_response
+from camelid.serve.settings import ServeSettings
+
+try:
+    from camelid.serve import page
+except ImportError:
+    page = None  # type: ignore[assignment]
+
+
+def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
+    """Return the application that serves a pair, or a model.
+
+    core: one that is loaded already.
+
+    Raises CheckpointError or TokenizerError when the folder cannot be read.
+    """
+    core = core or Core(settings)
+    if not core.voices:
+        core.load()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        core.start()
+        try:
+            yield
+        finally:
+            core.close()
+
+    routes: list[BaseRoute] = [_route(core, door) for door in DOORS]
+    if page is not None:
+        routes += page.routes(core)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _explain_http},
+    )
+    app.state.core = core
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def _route(core: Core, door: Door) -> Route:
+    return Route(door.path, door.open(core), methods=[door.method], name=door.name)
+
+
+def _explain_http(request: Request, error: Exception) -> Response:
+    """Say in the dialect of the path that it is not there, or not with this method."""
+    assert isinstance(error, HTTPException)
+    path, method = request.url.path, request.method
+    allowed = (error.headers or {}).get("Allow", "another method")
+    messages = {
+        404: f"There is nothing at {path}. GET /openapi.json lists what there is.",
+        405: f"{path} does not take {method}; it takes {allowed}.",
+    }
+    message = messages.get(error.status_code, str(error.detail))
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+    refusal = Refusal(message, status=error.status_code, code=code, headers=dict(error.headers or {}))
+    return error_response(refusal, path)

@@ -1,0 +1,208 @@
+"""The desk: models by name, a prompt into a reply, for whatever dialect was spoken at the door.
+
+Belongs to one event loop. It must not know HTTP, nor any dialect's words.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from camelid.errors import ContextTooLongError, RequestError, suggest
+from camelid.generate.backend import Backend
+from camelid.generate.native_backend import NativeModel
+from camelid.generate.sampling import SamplingSettings
+from camelid.model.folder import CONFIG
+from camelid.pair import Pair, Speaker
+from camelid.serve.refusals import Refusal
+from camelid.serve.runners import EngineRunner, Runner, Stepper, ThreadRunner
+from camelid.serve.settings import ServeSettings
+from camelid.serve.slots import Slots
+from camelid.serve.votes import Votes
+from camelid.text.chat import render_chat
+from camelid.text.records import Message
+from camelid.text.tokenizer import Tokenizer
+
+USUAL_DIAL = 0.5  # of `blend`, where a request names none
+_INLINE_CHARS = 8192  # longer texts are encoded beside the event loop
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What every dialect's request comes down to.
+
+    messages: a conversation, or prompt: token ids to go on from. stop: strings that end the reply.
+    grammar: what the reply must match, as llguidance has it; "" for anything.
+    dial, max_quality_loss: as the request gave them.
+    """
+
+    model: str
+    settings: SamplingSettings
+    messages: tuple[Message, ...] = ()
+    prompt: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+    grammar: str = ""
+    dial: float | None = None
+    max_quality_loss: float | None = None
+
+
+class Voice:
+    """One loaded model, and who runs it."""
+
+    def __init__(self, speaker: Speaker, stepper: Stepper) -> None:
+        self.name, self.speaker = speaker.name, speaker
+        self.model: Backend = speaker.model
+        self.runner: Runner = (
+            EngineRunner(self.model.engine, stepper)
+            if isinstance(self.model, NativeModel)
+            else ThreadRunner(self.model)
+        )
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer."""
+        return self.speaker.tokenizer
+
+
+class Core:
+    """A pair, or one model, that answers many at once.
+
+    folder: what is served. names: what a request can ask for. voices: the loaded models by role, or by the
+    folder's name. votes: where the page keeps its votes, or None.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        """Open a pair's or a model's folder; `load` reads it.
+
+        Raises CheckpointError when it is neither.
+        """
+        self.settings = settings
+        self.folder = Path(settings.folder)
+        self.votes = Votes(settings.votes) if settings.votes else None
+        self.created = int(time.time())
+        self.is_pair = not (self.folder / CONFIG).is_file()
+        if self.is_pair:
+            pair = Pair(self.folder, speculate=settings.speculate, **settings.loading)
+            self._speakers = pair.speakers
+        else:
+            speaker = Speaker(self.folder, **settings.loading)
+            self._speakers = {speaker.name: speaker}
+        self.names: tuple[str, ...] = tuple(self._speakers)
+        if self.is_pair:
+            self.names = ("auto", "llama", "alpaca", "blend")
+        self.voices: dict[str, Voice] = {}
+        self.slots = Slots(settings.max_running, settings.max_queue)
+        self.stepper = Stepper()
+        self.draining = False
+
+    def load(self) -> None:
+        """Read tokenizers and weights.
+
+        Raises TokenizerError or CheckpointError when they cannot be.
+        """
+        for speaker in self._speakers.values():
+            speaker.load()
+        self.voices = {name: Voice(speaker, self.stepper) for name, speaker in self._speakers.items()}
+
+    def start(self) -> None:
+        """Begin to work for the running event loop."""
+        self.stepper.start(asyncio.get_running_loop())
+
+    def close(self) -> None:
+        """End the work."""
+        self.stepper.close()
+
+    @property
+    def alpaca(self) -> Voice:
+        """Return the Alpaca, or the only model."""
+        return self.voices.get("alpaca") or next(iter(self.voices.values()))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer that all share."""
+        return self.alpaca.tokenizer
+
+    @property
+    def context(self) -> int:
+        """Return how many tokens prompt and reply may have together with every model."""
+        return min(voice.model.context for voice in self.voices.values())
+
+    def check_name(self, name: str) -> str:
+        """Return the name of a model as this server has it; Ollama's ":latest" is dropped.
+
+        Raises Refusal, 404, for a name that is not there.
+        """
+        known = name.removesuffix(":latest")
+        if known not in self.names:
+            raise Refusal(
+                f"The model {name!r} does not exist here.{suggest(known, self.names)}",
+                status=404,
+                code="model_not_found",
+                param="model",
+            )
+        return known
+
+    async def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text."""
+        if len(text) < _INLINE_CHARS:
+            return self.tokenizer.encode(text)
+        return await asyncio.to_thread(self.tokenizer.encode, text)
+
+    async def render(self, ask: Ask) -> list[int]:
+        """Return the prompt of a request.
+
+        Raises Refusal when it leaves no room for a reply, RequestError for messages that the chat template
+        refuses.
+        """
+        if not ask.messages:
+            prompt = list(ask.prompt)
+        elif sum(len(message.content) for message in ask.messages) < _INLINE_CHARS:
+            prompt = self._render(ask.messages)
+        else:
+            prompt = await asyncio.to_thread(self._render, ask.messages)
+        self._check_room(prompt)
+        return prompt
+
+    def _render(self, messages: Sequence[Message]) -> list[int]:
+        return render_chat(self.tokenizer, messages, add_generation_prompt=True)
+
+    def _check_room(self, prompt: list[int]) -> None:
+        if len(prompt) + 1 > self.context:
+            raise ContextTooLongError(
+                f"The prompt has {len(prompt)} tokens; the context of {self.context} must hold it and at "
+                "least one token more. Shorten the prompt, or leave out earlier messages."
+            )
+
+    def choose(self, ask: Ask) -> tuple[Voice | None, float, str]:
+        """Return who answers, how strictly guesses are verified, and why; None where the router must tell.
+
+        Raises Refusal for a wish that this model would ignore.
+        """
+        name = self.check_name(ask.model)
+        if ask.max_quality_loss is not None and name != "auto":
+            raise Refusal(
+                f"max_quality_loss is for the model 'auto', which chooses; found {name!r}. Leave it out.",
+                param="max_quality_loss",
+            )
+        if ask.dial is not None and name not in ("llama", "blend"):
+            raise Refusal(
+                f"dial lies between the two models: ask 'blend' or 'llama'; found {name!r}.", param="dial"
+            )
+        if name == "auto":
+            return None, 1.0, ""
+        if name == "blend" or ask.dial is not None:
+            dial = USUAL_DIAL if ask.dial is None else ask.dial
+            if dial == 0:
+                return self.voices["alpaca"], 1.0, "the dial is at 0, the Alpaca alone"
+            self._check_dial(dial)
+            return self.voices["llama"], dial, f"the dial is at {dial:g}"
+        return self.voices[name], 1.0, "asked by name"
+
+    def _check_dial(self, dial: float) -> None:
+        model = self.voices["llama"].model
+        if dial != 1 and not (isinstance(model, NativeModel) and model.engine.drafter):
+            raise RequestError(
+                "The dial needs the native backend with the Alpaca's guesses; this server runs without. "
+                "Start it with --backend native and without --no-speculate, or use dial 0 or 1."
+            )
