@@ -1,10 +1,10 @@
 """A threshold with a promise: "at most so much quality lost, with this confidence", without assuming a shape.
 
-Theorem (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then Test", arXiv:2110.01052, theorem 1, with
-fixed sequence testing). Let candidates be in an order fixed before the labels are seen, and p_j a valid p-value
-of the hypothesis "candidate j loses `max_loss` or more in the mean". Accept candidates one after the other as
-long as p_j <= 1 - confidence. Then, with a probability of at least `confidence` over the draw of the labelled
-requests, every accepted candidate loses less than `max_loss`.
+Theorem (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then Test", arXiv:2110.01052, theorem 1,
+with fixed sequence testing). Let candidates be in an order fixed before the labels are seen, and p_j a valid
+p-value of the hypothesis "candidate j loses `max_loss` or more in the mean". Accept candidates one after the
+other as long as p_j <= 1 - confidence. Then, with a probability of at least `confidence` over the draw of the
+labelled requests, every accepted candidate loses less than `max_loss`.
 
 Assumes: the labelled requests and those to come are independent draws from one distribution; the predictions
 and the candidates were made without these labels; losses lie in [-1, 1]. Covers the mean loss over requests.
