@@ -1,12 +1,9 @@
 """A decoder's layer as training computes it: the same mathematics as `decoder.Block`, laid out for speed.
 
-Products that read the same input are one product, and attention goes tile by tile over the queries, so that
-what lies above the diagonal is never computed and the scores of a tile stay in the cache. Worth it when
-compiled: the fused form of a tile is what torch's own CPU attention lacks (docs/log.md, 2026-11-23).
-Only for whole sequences without a key/value cache.
+Products that read the same input are one product, and on a processor attention goes tile by tile. Worth it
+when compiled. Only for whole sequences without a key/value cache.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -14,9 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from camelid.model.decoder import Block, rotate
-
-TILE = 64  # queries per tile
-MAX_TILES = 16  # beyond that torch's own attention is the better one, and compiling takes too long
+from camelid.train.attention import MAX_TILES, TILE, attend
 
 
 def run_block(
@@ -43,12 +38,11 @@ def _attend(block: Block, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | No
     weights = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
     joined = F.linear(x, torch.cat(weights).to(x.dtype)).view(batch, time, heads + 2 * groups, width)
     q, k, v = _TurnAndSplit.apply(joined.transpose(1, 2), cos, sin, heads, groups)  # type: ignore[no-untyped-call]
-    tiles = -(-time // TILE)
-    if tiles > MAX_TILES:
+    if time > MAX_TILES * TILE or x.device.type != "cpu":
         k, v = (part.repeat_interleave(heads // groups, dim=1) for part in (k, v))
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
     else:
-        mixed = _attend_by_tiles(q, k, v, mask)
+        mixed = attend(q, k, v, mask)
     out: Tensor = attention.o_proj(mixed.transpose(1, 2).reshape(batch, time, heads * width))
     return out
 
@@ -71,29 +65,3 @@ class _TurnAndSplit(torch.autograd.Function):
         cos, sin = ctx.saved_tensors
         q, k, v = gradients
         return torch.cat((rotate(q, cos, -sin), rotate(k, cos, -sin), v), dim=1), None, None, None, None
-
-
-def _attend_by_tiles(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Return causal attention: q (B, H, T, E); k, v (B, K, T, E); mask (B or 1, 1, T, T) or None."""
-    batch, heads, time, width = q.shape
-    groups = k.shape[1]
-    share = heads // groups
-    q = (q * (1 / math.sqrt(width))).reshape(batch * groups, share, time, width)
-    k, v = (part.reshape(batch * groups, time, width) for part in (k, v))
-    if mask is None:
-        mask = torch.full((1, 1, time, time), float("-inf"), dtype=q.dtype, device=q.device).triu(1)
-    parts = []
-    for first in range(0, time, TILE):
-        last = min(first + TILE, time)
-        queries = q[:, :, first:last].reshape(batch * groups, share * (last - first), width)
-        scores = torch.bmm(queries, k[:, :last].transpose(1, 2)).view(
-            batch, groups, share, last - first, last
-        )
-        masked = scores.float() + mask[:, :, None, first:last, :last].float()
-        chances = torch.softmax(masked, dim=-1).to(q.dtype)
-        parts.append(
-            torch.bmm(chances.view(batch * groups, -1, last), v[:, :last]).view(
-                batch * groups, share, last - first, width
-            )
-        )
-    return torch.cat(parts, dim=2).view(batch, heads, time, width)

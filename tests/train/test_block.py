@@ -4,6 +4,7 @@ import torch
 from camelid.model.config import shape_from_depth
 from camelid.model.decoder import Block, attention_mask, plain_block, rope_tables
 from camelid.model.rope import rope_frequencies
+from camelid.train import attention
 from camelid.train import block as training
 
 
@@ -24,7 +25,7 @@ def _setting(time, *, kv_heads, with_mask):
 
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize(
-    ("time", "kv_heads"), [(1, 2), (63, 1), (64, 4), (100, 2), (training.TILE * training.MAX_TILES + 1, 2)]
+    ("time", "kv_heads"), [(1, 2), (63, 1), (64, 4), (100, 2), (attention.TILE * attention.MAX_TILES + 1, 2)]
 )
 def test_the_training_form_of_a_layer_is_the_layer_with_its_gradients(time, kv_heads, with_mask):
     layer, x, cos, sin, mask = _setting(time, kv_heads=kv_heads, with_mask=with_mask)
@@ -36,3 +37,11 @@ def test_the_training_form_of_a_layer_is_the_layer_with_its_gradients(time, kv_h
     for mine, theirs in zip(*results, strict=True):
         scale = theirs.abs().max().clamp(min=1)
         torch.testing.assert_close(mine / scale, theirs / scale, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_attention_keeps_the_promises_of_an_operation_that_torch_may_compile(with_mask):
+    q = torch.randn(4, 2, 70, 8).requires_grad_()
+    k, v = (torch.randn(4, 70, 8).requires_grad_() for _ in range(2))
+    mask = torch.zeros(2, 1, 70, 70).masked_fill_(torch.ones(70, 70).triu(1) > 0, -torch.inf)
+    torch.library.opcheck(attention._attend, (q, k, v, mask if with_mask else None))
