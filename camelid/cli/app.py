@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camelid.cli import bench, chat, generate, info, samples, serve, show, training
+from camelid.cli import bench, chat, compare, generate, info, samples, serve, show, training
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -25,6 +25,11 @@ _EXAMPLES = {
         "camelid samples pairs/demo --task translation --lang de --count 5",
     ),
     "info": ("camelid info pairs/demo", "camelid info pairs/demo/llama --no-measure --json"),
+    "compare": (
+        "camelid compare pairs/demo",
+        "camelid compare pairs/demo --only translation --limit 500 --lang de",
+        "camelid compare my/model other/model --task questions.jsonl --metric chrf",
+    ),
     "bench": (
         "camelid bench pairs/demo",
         "camelid bench pairs/demo/llama --weights int4 --weights bf16 --threads 2 --json",
@@ -87,6 +92,7 @@ _register("chat", chat.chat)
 _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
+_register("compare", compare.compare)
 _register("bench", bench.bench)
 _register("serve", serve.serve)
 _register("show", show.show)

@@ -48,13 +48,23 @@ class Metric:
         return float(self.pool(self.statistics(items, scores).sum(axis=0, keepdims=True))[0])
 
     def say(self, value: float, signed: bool = False) -> str:
-        """Return a value with its unit."""
-        sign = "+" if signed else ""
+        """Return a value with its unit; of shares in percent a difference, which is signed, is in points."""
         if math.isnan(value):
             return "–"
+        unit = "" if self.unit != "%" else " points" if signed else " %"
+        return f"{self.say_number(value, signed)}{unit}"
+
+    def say_number(self, value: float, signed: bool = False) -> str:
+        """Return a value without its unit."""
+        sign = "+" if signed else ""
         if self.unit == "%":
-            return f"{100 * value:{sign}.1f}{' points' if signed else ' %'}"
-        return f"{value:{sign}.{1 if self.unit == 'points' else 3}f}"
+            return f"{100 * value:{sign}.1f}".replace("-", "−")
+        return f"{value:{sign}.{1 if self.unit == 'points' else 3}f}".replace("-", "−")
+
+    @property
+    def measure(self) -> str:
+        """Return what a difference is counted in, such as "points of accuracy" or "chrF"."""
+        return f"points of {self.title}" if self.unit == "%" else self.title
 
 
 def find_metric(name: str) -> Metric:

@@ -71,9 +71,9 @@ def stream_scores(
         yield replace(score, quality=float(metric.quality(item, score)))
 
 
-def fits(model: Backend, tokenizer: Tokenizer, item: Item) -> bool:
-    """Tell whether a model's context has room for an item's prompt and a token more."""
-    return bool(item.document) or len(prompt_ids(tokenizer, item)) < model.context
+def fits(context: int, tokenizer: Tokenizer, item: Item) -> bool:
+    """Tell whether a context of so many tokens has room for an item's prompt and a token more."""
+    return bool(item.document) or len(prompt_ids(tokenizer, item)) < context
 
 
 def prompt_ids(tokenizer: Tokenizer, item: Item) -> list[int]:

@@ -114,6 +114,16 @@ class Task:
             )
         return [self._show(shown, item) for item in asked[:limit]]
 
+    def in_plain_text(self) -> "Task":
+        """Return the task asked without a chat template: the contents of the turns, a line each."""
+        if not self.chat:
+            return self
+        pool = tuple(
+            replace(item, messages=(), text="\n".join(turn.content for turn in item.messages).rstrip())
+            for item in self.pool
+        )
+        return replace(self, pool=pool, chat=False)
+
     @property
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that stand for the data of all items."""

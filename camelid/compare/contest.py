@@ -1,0 +1,262 @@
+"""Two models on the same tasks: each asked everything, one after the other, then judged and timed.
+
+Only items whose prompts fit in both contexts are asked; the others are counted. What was asked before, and
+has not changed since, is taken from disk (`store`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from camelid.compare.latency import Cost, time_apart
+from camelid.compare.machine import hash_model
+from camelid.compare.score import Score
+from camelid.compare.scoring import fits, prompt_ids, stream_scores
+from camelid.compare.store import ScoreFile
+from camelid.compare.task import Item, Task
+from camelid.compare.verdict import Evidence, judge_task, settle
+from camelid.errors import RequestError
+from camelid.generate.backend import Backend
+from camelid.generate.load import LoadOptions, load_model
+from camelid.model.config import DecoderConfig
+from camelid.model.folder import read_config
+from camelid.model.pairfile import RoleFile
+from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
+
+TIMED_PROMPTS = 16  # of each task
+
+
+class Progress(Protocol):
+    """Who is told how far a comparison is."""
+
+    def begin(self, name: str, total: int) -> None:
+        """Be told that `total` things are to be done, under a name."""
+
+    def advance(self, count: int = 1) -> None:
+        """Be told that so many of them are done."""
+
+
+@dataclass
+class Contestant:
+    """One of the two: a model folder under a name.
+
+    raised: how it was, where a pair says it. loading: the options of `load_model`.
+    """
+
+    name: str
+    folder: Path
+    raised: RoleFile | None = None
+    loading: LoadOptions = field(default_factory=LoadOptions)
+
+    @cached_property
+    def config(self) -> DecoderConfig:
+        """The model's shape.
+
+        Raises CheckpointError when the folder is no model's.
+        """
+        return read_config(self.folder)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Raises TokenizerError when it is missing or another model's.
+        """
+        tokenizer = Tokenizer.load(self.folder)
+        check_tokenizer_fits(tokenizer, self.config.vocab_size)
+        return tokenizer
+
+    @cached_property
+    def hash(self) -> str:
+        """What stands for weights, shape and tokenizer."""
+        return hash_model(self.folder)
+
+    @cached_property
+    def disk_bytes(self) -> int:
+        """The size of all its files."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+
+@dataclass(frozen=True)
+class Played:
+    """One task as it was asked: its items, both models' scores in the items' order, and what they show.
+
+    left_out: items whose prompt does not fit in a context.
+    """
+
+    task: Task
+    items: list[Item]
+    scores: dict[str, list[Score]]
+    left_out: int
+    evidence: Evidence
+
+    def cut(self, name: str) -> int:
+        """Return how many of a model's answers were cut at the task's limit."""
+        return sum(score.finish == "length" for score in self.scores[name])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a comparison found. costs: by model; empty when nothing was timed."""
+
+    contestants: tuple[Contestant, Contestant]
+    played: dict[str, Played]
+    costs: dict[str, Cost]
+    limit: int | None
+    seed: int
+
+    @property
+    def same_tokenizer(self) -> bool:
+        """Tell whether both cut text into the same tokens."""
+        one, two = self.contestants
+        return one.tokenizer.fingerprint == two.tokenizer.fingerprint
+
+    @property
+    def same_model(self) -> bool:
+        """Tell whether both are the same."""
+        one, two = self.contestants
+        return one.hash == two.hash
+
+
+def hold_contest(
+    contestants: tuple[Contestant, Contestant],
+    tasks: Mapping[str, Task],
+    *,
+    limit: int | None,
+    seed: int,
+    keep: Path,
+    progress: Progress,
+    timed: bool = True,
+) -> Outcome:
+    """Return what asking both models all tasks shows.
+
+    limit: the most items of each task. keep: the folder of the scores. timed: measure what answers cost, too.
+
+    Raises RequestError when a task takes conversations and a model has no chat template, DataError when a
+    task has nothing to ask, and CheckpointError when a model cannot be loaded.
+    """
+    for contestant in contestants:
+        _check_template(contestant, tasks)
+    asked = {name: _draw(task, contestants, limit, seed) for name, task in tasks.items()}
+    scores: dict[str, dict[str, list[Score]]] = {name: {} for name in tasks}
+    for contestant in contestants:
+        total = sum(len(items) for items, _ in asked.values())
+        progress.begin(f"asking {contestant.name}", total)
+        model = _Late(contestant)
+        for name, task in tasks.items():
+            scores[name][contestant.name] = _ask(model, task, asked[name][0], keep, progress)
+    costs = _time_both(contestants, tasks, asked, progress) if timed else {}
+    evidence = settle({name: judge_task(tasks[name], asked[name][0], scores[name]) for name in tasks})
+    played = {
+        name: Played(tasks[name], asked[name][0], scores[name], asked[name][1], evidence[name])
+        for name in tasks
+    }
+    return Outcome(contestants, played, costs, limit, seed)
+
+
+class _Late:
+    """A model that is loaded when it is first asked: it may be that everything is known already."""
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+
+    @cached_property
+    def model(self) -> Backend:
+        return load_model(self.contestant.folder, **self.contestant.loading)
+
+    @property
+    def identity(self) -> list[str]:
+        """Return what tells this model, loaded like this, from others."""
+        return [self.contestant.hash, *(f"{key}={value}" for key, value in self.contestant.loading.items())]
+
+
+def _check_template(contestant: Contestant, tasks: Mapping[str, Task]) -> None:
+    chats = [task.name for task in tasks.values() if task.chat]
+    if chats and contestant.tokenizer.template is None:
+        raise RequestError(
+            f"{contestant.folder} has no chat template, which {chats[0]} is asked with. Ask in plain text: "
+            "--plain."
+        )
+
+
+def _draw(
+    task: Task, contestants: Sequence[Contestant], limit: int | None, seed: int
+) -> tuple[list[Item], int]:
+    """Return the items to ask, and how many were left out before there were enough."""
+    kept: list[Item] = []
+    left_out = 0
+    for item in task.items(seed=seed):
+        if limit is not None and len(kept) == limit:
+            break
+        if all(fits(each.config.max_position_embeddings, each.tokenizer, item) for each in contestants):
+            kept.append(item)
+        else:
+            left_out += 1
+    if not kept:
+        raise RequestError(
+            f"No item of {task.name} fits in the contexts of both models "
+            f"({' and '.join(str(each.config.max_position_embeddings) for each in contestants)} tokens). "
+            "Shorten the prompts, use fewer --fewshot examples, or leave the task out with --only."
+        )
+    return kept, left_out
+
+
+def _ask(late: _Late, task: Task, items: Sequence[Item], keep: Path, progress: Progress) -> list[Score]:
+    contestant = late.contestant
+    with ScoreFile(keep, contestant.name, late.identity, task) as file:
+        found = {item.id: score for item in items if (score := file.find(item))}
+        progress.advance(len(found))
+        missing = [item for item in items if item.id not in found]
+        by_id = {item.id: item for item in missing}
+        if missing:
+            for score in stream_scores(late.model, contestant.tokenizer, task, missing):
+                file.add(by_id[score.item], score)
+                found[score.item] = score
+                progress.advance()
+    return [found[item.id] for item in items]
+
+
+def _time_both(
+    contestants: Sequence[Contestant],
+    tasks: Mapping[str, Task],
+    asked: Mapping[str, tuple[list[Item], int]],
+    progress: Progress,
+) -> dict[str, Cost]:
+    progress.begin("timing", len(contestants))
+    costs = {}
+    for each in contestants:
+        chosen = {
+            name: [item for item in items if item.target][:TIMED_PROMPTS]
+            for name, (items, _) in asked.items()
+        }
+        context = each.config.max_position_embeddings
+        prompts = {
+            name: [ids[: context - 1] for item in items if (ids := prompt_ids(each.tokenizer, item))]
+            for name, items in chosen.items()
+        }
+        costs[each.name] = time_apart(
+            each.folder,
+            prompts,
+            {name: _longest(task, each.tokenizer) for name, task in tasks.items()},
+            stop_ids=each.tokenizer.stop_ids,
+            sizes=each.tokenizer.num_bytes,
+            loading=each.loading,
+        )
+        progress.advance()
+    return costs
+
+
+def _longest(task: Task, tokenizer: Tokenizer) -> int:
+    """Return the most tokens that an answer of a task has: of choices, the longest."""
+    choices = {choice for item in task.pool for choice in item.choices}
+    if task.kind != "choose" or not choices:
+        return task.max_tokens
+    return max(len(ids) for ids in tokenizer.encode_many(sorted(choices)))
+
+
+def quality_of(scores: Sequence[Score]) -> float:
+    """Return the mean quality of answers, from 0 to 1."""
+    return sum(score.quality for score in scores) / len(scores) if scores else math.nan
