@@ -177,10 +177,9 @@ async def _read_json(request: Request) -> dict[str, Any]:
         raise Refusal(
             f"Send application/json; found {kind[:80]!r}.", status=415, code="unsupported_media_type"
         )
+    body = await read_body(request.scope, request.receive, most_bytes=_MOST_BYTES, within_s=_READ_S)
     try:
-        value = json.loads(
-            await read_body(request.scope, request.receive, most_bytes=_MOST_BYTES, within_s=_READ_S)
-        )
+        value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Refusal("The body must be JSON in UTF-8; it is not.") from error
     if not isinstance(value, dict):

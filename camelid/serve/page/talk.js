@@ -57,7 +57,7 @@ export function figuresOf(reply) {
   if (first > 0) parts.push(`first token after ${sayDuration(first)}`);
   if (tokens > 1 && total > first) parts.push(`${count.format(Math.round((tokens - 1) / ((total - first) / 1000)))} tokens/s`);
   if (tokens) parts.push(`${count.format(tokens)} ${tokens === 1 ? "token" : "tokens"}`);
-  if (drafted) parts.push(`${count.format(accepted ?? 0)} of ${count.format(drafted)} drafted tokens kept`);
+  if (drafted) parts.push(`${count.format(accepted ?? 0)} of ${count.format(drafted)} drafts kept`);
   if (reply.temperature) parts.push(`temperature ${reply.temperature}`);
   if (reply.alone) parts.push("without the earlier turns");
   if (reply.finish === "length") parts.push("cut at the token limit");

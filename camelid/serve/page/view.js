@@ -88,9 +88,8 @@ class ReplyView {
 
   #sayWhy() {
     const { reply } = this;
-    const via = { auto: "chosen by the router", blend: `the dial at ${(reply.dial ?? 0).toFixed(2)}` }[reply.asked];
-    const reason = reply.about?.reason;
-    return via && reply.model ? [via, reason !== via && reason].filter(Boolean).join(": ") : "";
+    const via = { auto: "chosen by the router", blend: `the dial is at ${reply.dial ?? 0}` }[reply.asked];
+    return (reply.model && (reply.about?.reason || via)) || "";
   }
 
   #makeTools() {

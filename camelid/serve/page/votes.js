@@ -4,7 +4,16 @@ import { download, find, make } from "./dom.js";
 import { call, callJson } from "./wire.js";
 
 const NAMES = { llama: "Llama", alpaca: "Alpaca", blend: "Blend", auto: "Auto" };
-const percent = (share) => `${Math.round(100 * share)} %`;
+const NARROW = "\u202f"; // between a number and its sign
+const number = (value) => value.toFixed(2).replace("-", "−");
+
+/** Return a share in words; what is nearly everything or nothing does not become that by rounding. */
+function percent(share) {
+  const rounded = Math.round(100 * share);
+  if (rounded === 100 && share < 1) return `over 99${NARROW}%`;
+  return rounded === 0 && share > 0 ? `under 1${NARROW}%` : `${rounded}${NARROW}%`;
+}
+
 const name = (model) => make("span", { class: model === "llama" || model === "alpaca" ? model : "" }, NAMES[model] ?? model);
 
 /** Send a vote; returns what to say about it. */
@@ -39,17 +48,18 @@ function describe({ votes, choices, rating }) {
   const level = percent(rating.confidence);
   const parts = rating.pairs.map((pair) => {
     const range = `${percent(pair.low)} to ${percent(pair.high)}`;
-    return make("li", {}, name(pair.model), " is preferred to ", name(pair.other), ` ${percent(pair.chance)} of the time (${range}).`);
+    const lead = pair.low > 0.5 ? "" : "Not decided yet: ";
+    return make("li", {}, lead, name(pair.model), " is preferred to ", name(pair.other), ` ${percent(pair.chance)} of the time (${range}).`);
   });
   const rows = rating.standings.map((row) =>
-    make("tr", {}, make("th", { scope: "row" }, name(row.model)), ...[row.wins, row.losses, row.ties, `${row.strength.toFixed(2)} (${row.low.toFixed(2)} to ${row.high.toFixed(2)})`].map((value) => make("td", {}, String(value)))),
+    make("tr", {}, make("th", { scope: "row" }, name(row.model)), ...[row.wins, row.losses, row.ties, `${number(row.strength)} (${number(row.low)} to ${number(row.high)})`].map((value) => make("td", {}, String(value)))),
   );
   const head = ["Model", "Won", "Lost", "Tied", "Strength"].map((title) => make("th", { scope: "col" }, title));
   const table = make("table", { class: "figures-table" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
   return [
     make("ul", { class: "verdicts" }, ...parts),
     make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Ratings" }, table),
-    make("p", { class: "small" }, `${votes} votes, ${choices.bad} of them for neither, which like a tie count half. Bradley and Terry’s rating; intervals hold the truth in ${level} of cases if the votes are independent.`),
+    make("p", { class: "small" }, `${votes} ${votes === 1 ? "vote" : "votes"}, ${choices.bad} of them “both bad”, which like a tie counts half for each. Bradley and Terry’s rating; the intervals hold the truth ${level} of the time if the votes are independent.`),
     make("div", { class: "buttons" }, exporter("preferences", "Export preference pairs"), exporter("comparisons", "Export for camelid calibrate")),
   ];
 }
