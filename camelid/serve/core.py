@@ -15,6 +15,7 @@ from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
 from camelid.model.folder import CONFIG
 from camelid.pair import Pair, Speaker
+from camelid.serve.grammar import Grammars
 from camelid.serve.refusals import Refusal
 from camelid.serve.runners import EngineRunner, Runner, Stepper, ThreadRunner
 from camelid.serve.settings import ServeSettings
@@ -53,6 +54,9 @@ class Voice:
     def __init__(self, speaker: Speaker, stepper: Stepper) -> None:
         self.name, self.speaker = speaker.name, speaker
         self.model: Backend = speaker.model
+        self.grammars = Grammars(
+            speaker.folder, vocab_size=self.model.vocab_size, stop_ids=speaker.tokenizer.stop_ids
+        )
         self.runner: Runner = (
             EngineRunner(self.model.engine, stepper)
             if isinstance(self.model, NativeModel)

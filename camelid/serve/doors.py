@@ -1,14 +1,30 @@
 """Every way in, in one table."""
 
 from camelid.serve.core import Core
-from camelid.serve.dialects import chat
+from camelid.serve.dialects import chat, completions, words
 from camelid.serve.door import Door
+from camelid.serve.refusals import Refusal
 from camelid.serve.schema.chat import ChatReply, ChatRequest
+from camelid.serve.schema.completions import (
+    CompletionReply,
+    CompletionRequest,
+    DetokenizeReply,
+    DetokenizeRequest,
+    EmbeddingReply,
+    EmbeddingRequest,
+    Health,
+    Models,
+    TokenizeReply,
+    TokenizeRequest,
+)
 from camelid.serve.wire import EVENTS, Whole
 
 
 async def _health(core: Core) -> Whole:
-    return Whole({"status": "ok"})
+    if core.stepper.failure:
+        raise Refusal("The engine has stopped; the log says why. Start the server anew.", status=503)
+    told = {"status": "draining" if core.draining else "ok", "models": list(core.names)}
+    return Whole({**told, "running": core.slots.running, "waiting": core.slots.waiting})
 
 
 async def _models(core: Core) -> Whole:
@@ -19,12 +35,33 @@ async def _models(core: Core) -> Whole:
 
 
 DOORS = (
-    Door("GET", "/health", "health", "Whether the server works.", _health),
-    Door("GET", "/v1/models", "models", "What can be asked for.", _models),
+    Door("GET", "/health", "health", "Whether the server works.", _health, gives=Health),
+    Door("GET", "/v1/models", "models", "What can be asked for.", _models, gives=Models),
     Door(
         *("POST", "/v1/chat/completions", "chat", "Answer a conversation.", chat.answer),
         takes=ChatRequest,
         gives=ChatReply,
         streams=EVENTS,
+    ),
+    Door(
+        *("POST", "/v1/completions", "completions", "Go on with a text.", completions.complete),
+        takes=CompletionRequest,
+        gives=CompletionReply,
+        streams=EVENTS,
+    ),
+    Door(
+        *("POST", "/v1/embeddings", "embeddings", "Put texts into numbers.", words.embed),
+        takes=EmbeddingRequest,
+        gives=EmbeddingReply,
+    ),
+    Door(
+        *("POST", "/tokenize", "tokenize", "Cut a text into tokens.", words.tokenize),
+        takes=TokenizeRequest,
+        gives=TokenizeReply,
+    ),
+    Door(
+        *("POST", "/detokenize", "detokenize", "Make a text of tokens.", words.detokenize),
+        takes=DetokenizeRequest,
+        gives=DetokenizeReply,
     ),
 )

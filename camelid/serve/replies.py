@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from camelid.serve.core import Ask, Core
 from camelid.serve.reply import Reply
 
 
 class Replies:
-    """`n` replies to one request, that differ in their seed alone."""
+    """`n` replies to each of several prompts; those to one differ in their seed alone."""
 
-    def __init__(self, core: Core, ask: Ask, n: int = 1) -> None:
-        self.core, self.ask, self.n = core, ask, n
+    def __init__(self, core: Core, asks: Sequence[Ask], n: int = 1) -> None:
+        self.core, self.asks, self.n = core, asks, n
         self.all: list[Reply] = []
         self.prompt_tokens = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -33,11 +33,14 @@ class Replies:
 
         Raises Refusal or RequestError when it cannot be; nothing is held then.
         """
-        self.core.check_name(self.ask.model)
-        self.core.slots.check(self.n)
-        prompt = await self.core.render(self.ask)
-        self.prompt_tokens = len(prompt)
-        self.all = [Reply(self.core, self._vary(index), prompt, index) for index in range(self.n)]
+        for ask in self.asks:
+            self.core.choose(ask)
+        self.core.slots.check(self.n * len(self.asks))
+        for ask in self.asks:
+            prompt = await self.core.render(ask)
+            self.prompt_tokens += len(prompt)
+            for number in range(self.n):
+                self.all.append(Reply(self.core, _vary(ask, number), prompt, len(self.all)))
         try:
             await self.first.begin()
         except BaseException:
@@ -46,7 +49,7 @@ class Replies:
 
     async def pieces(self) -> AsyncIterator[tuple[Reply, str]]:
         """Yield the pieces of all replies as they come, each with whose it is."""
-        if self.n == 1:
+        if len(self.all) == 1:
             while (text := await self.first.read()) is not None:
                 yield self.first, text
             return
@@ -65,17 +68,10 @@ class Replies:
         for reply in self.all:
             reply.close()
 
-    def _vary(self, index: int) -> Ask:
-        seed = self.ask.settings.seed
-        if index == 0 or seed is None:
-            return self.ask
-        settings = dataclasses.replace(self.ask.settings, seed=(seed + index) % 2**64)
-        return dataclasses.replace(self.ask, settings=settings)
-
     async def _merge(self) -> AsyncIterator[tuple[Reply, str]]:
-        queue: asyncio.Queue[tuple[Reply, str] | BaseException | None] = asyncio.Queue(self.n)
+        queue: asyncio.Queue[tuple[Reply, str] | BaseException | None] = asyncio.Queue(len(self.all))
         self._tasks = [asyncio.create_task(self._pump(reply, queue)) for reply in self.all]
-        running = self.n
+        running = len(self.all)
         while running:
             item = await queue.get()
             if item is None:
@@ -97,3 +93,11 @@ class Replies:
         except Exception as error:
             with contextlib.suppress(asyncio.CancelledError):
                 await queue.put(error)
+
+
+def _vary(ask: Ask, number: int) -> Ask:
+    seed = ask.settings.seed
+    if number == 0 or seed is None:
+        return ask
+    settings = dataclasses.replace(ask.settings, seed=(seed + number) % 2**64)
+    return dataclasses.replace(ask, settings=settings)

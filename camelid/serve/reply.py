@@ -34,6 +34,7 @@ class Reply:
         self._bell: Bell | None = None
         self._voice: Voice | None = None
         self._holds_slot = False
+        self._guesses = 0  # places of guessed tokens that were passed
 
     async def begin(self) -> None:
         """Return when the reply has a slot and is being computed.
@@ -48,8 +49,9 @@ class Reply:
                 code="model_not_calibrated",
                 param="model",
             )
+        guide = await voice.grammars.guide(self.ask.grammar) if self.ask.grammar else None
         await self._take_slot()
-        self._submit(voice, dial)
+        self._submit(voice, dial=dial, guide=guide)
 
     async def read(self) -> str | None:
         """Return the next piece of text, "" if only log-probabilities came; None at the end.
@@ -82,6 +84,11 @@ class Reply:
         self._give_slot()
 
     @property
+    def whole(self) -> bool:
+        """Tell whether the model itself came to an end."""
+        return self.finish == "stop" and self.wording.stop is None
+
+    @property
     def completion_tokens(self) -> int:
         """Return how many tokens the reply took."""
         return self.wording.count
@@ -112,12 +119,11 @@ class Reply:
             self._holds_slot = False
             self._core.slots.give(time.perf_counter() - self._since)
 
-    def _submit(self, voice: Voice, dial: float) -> None:
-        wishes: dict[str, Any] = {"stop_ids": voice.tokenizer.stop_ids}
-        if dial != 1:
-            wishes["dial"] = dial
+    def _submit(self, voice: Voice, **wishes: Any) -> None:
         self._voice, self.model = voice, voice.name
-        self._bell = voice.runner.submit(self.prompt, self.ask.settings, **wishes)
+        self._bell = voice.runner.submit(
+            self.prompt, self.ask.settings, stop_ids=voice.tokenizer.stop_ids, **wishes
+        )
         self._bell.on_end = self._give_slot
 
     def _take(self) -> str:
@@ -131,7 +137,8 @@ class Reply:
             self.first_s = running.first_token_s or time.perf_counter()
         pieces = []
         for place in range(wording.count, count):
-            pieces.append(wording.push(tokens[place], told[place] if place < len(told) else None))
+            logprob = told[place] if place < len(told) else None
+            pieces.append(wording.push(tokens[place], logprob, guessed=self._was_guessed(place)))
             if wording.stop:
                 self._end("stop")
                 self.close()
@@ -141,6 +148,13 @@ class Reply:
             self._end(finished)
             self._raise(running.error)
         return "".join(pieces)
+
+    def _was_guessed(self, place: int) -> bool:
+        assert self._bell
+        guessed = self._bell.running.guessed
+        while self._guesses < len(guessed) and guessed[self._guesses] < place:
+            self._guesses += 1
+        return self._guesses < len(guessed) and guessed[self._guesses] == place
 
     def _end(self, finish: Finish) -> None:
         self.finish = finish

@@ -23,6 +23,7 @@ class Running(Protocol):
 
     tokens: list[int]
     logprobs: list[TokenLogprob]
+    guessed: list[int]
     error: CamelidError | None
     prompt: list[int]
     limit: int
@@ -183,6 +184,7 @@ class ThreadRunning:
         self.prompt, self.limit = prompt, limit
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
+        self.guessed: list[int] = []
         self.error: CamelidError | None = None
         self.reused_tokens = self.drafted = self.accepted = 0
         self.submitted_s = time.perf_counter()

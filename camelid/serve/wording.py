@@ -68,6 +68,7 @@ class Wording:
         self._decoder = decoder
         self._finder = StopFinder(stops)
         self._plain = not any(stops)
+        self._guessed: list[tuple[int, int]] = []  # spans of what was decoded
         self._decoded = 0  # characters
         self._waiting: list[Told] = []
 
@@ -81,12 +82,14 @@ class Wording:
         """Return the stop string that ended the reply, if one did."""
         return self._finder.found
 
-    def push(self, token_id: int, logprob: TokenLogprob | None = None) -> str:
-        """Return the text that this token lets through."""
+    def push(self, token_id: int, logprob: TokenLogprob | None = None, *, guessed: bool = False) -> str:
+        """Return the text that this token lets through; guessed: another model had said it before."""
         self.count += 1
         if logprob is not None:
             self._waiting.append(Told(logprob, self._decoded))
         piece = self._decoder.push(token_id)
+        if guessed and piece:
+            self._guessed.append((self._decoded, self._decoded + len(piece)))
         self._decoded += len(piece)
         if not self._plain:
             piece = self._finder.push(piece)
@@ -110,6 +113,22 @@ class Wording:
             place += 1
         self._waiting = waiting[place:]
         return waiting[:place]
+
+    def take_guessed(self, since: int) -> list[list[int]]:
+        """Return which characters of what was let through after the first `since` were guessed, as spans."""
+        spans = []
+        while self._guessed and self._guessed[0][0] < self._shown:
+            begin, end = self._guessed.pop(0)
+            spans.append([max(begin, since) - since, min(end, self._shown) - since])
+            if end > self._shown:
+                self._guessed.insert(0, (self._shown, end))
+                break
+        return spans
+
+    @property
+    def shown(self) -> int:
+        """Return how many characters were let through."""
+        return self._shown
 
     def _show(self, piece: str) -> str:
         if piece:
