@@ -4,7 +4,9 @@ Short measurements decide, once; the loop writes the plan down, and a resumed ru
 measuring again, so that it computes the same bits.
 """
 
+import functools
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +20,7 @@ MICRO_TOKENS = 16_384  # how many positions go through the layers at a time; bou
 COMPILE_S = 12.0  # what compiling may cost; docs/numbers.md
 _WORTH = 2.0  # compile when the work is so many times what compiling costs
 _PROBE_S = 0.15
+_TRIAL = threading.Lock()
 
 Compile = Literal["auto", "yes", "no"]
 
@@ -83,8 +86,15 @@ def measure_plan(
 def why_not_compile(device: str) -> str:
     """Return why torch cannot compile here, "" when it can: it is tried on the smallest of functions.
 
-    On a CPU torch needs a C++ compiler and Python's headers.
+    On a CPU torch needs a C++ compiler and Python's headers. The first time on a machine it builds headers of
+    its own for ten seconds; so whoever has other things to do first lets another thread ask in the meantime.
     """
+    with _TRIAL:
+        return _try_compiler(device)
+
+
+@functools.cache
+def _try_compiler(device: str) -> str:
     try:
         torch.compile(lambda x: (x + 1).exp())(torch.zeros(16, device=device))
     except Exception as error:  # torch wraps whatever its compiler, or the system's, raises

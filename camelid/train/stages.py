@@ -8,6 +8,7 @@ import dataclasses
 import json
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -29,7 +30,7 @@ from camelid.train.birth import bear
 from camelid.train.evaluate import measure_bits_per_byte
 from camelid.train.loop import Loop
 from camelid.train.material import Material
-from camelid.train.precision import Plan, measure_plan
+from camelid.train.precision import Plan, measure_plan, why_not_compile
 from camelid.train.progress import Progress
 from camelid.train.stepper import Teacher
 from camelid.train.upbringing import Upbringing
@@ -44,6 +45,8 @@ STAGES = (
     "pair",
 )
 FORMAT = 1  # raise it when a change of the code makes old stages worthless
+
+_LONG_TOKENS = 1_000_000  # of a stage that will be compiled on most machines
 
 _MODES: dict[str, Mode] = {
     "llama-pretrain": "pretrain",
@@ -73,6 +76,7 @@ def raise_pair(upbringing: Upbringing, *, progress: Progress, until: str = "") -
         (folder / "stages").mkdir(exist_ok=True)
         sweep(folder / "stages")
         nursery = Nursery(upbringing, progress)
+        nursery.wake_compiler()
         for stage in STAGES[: STAGES.index(last) + 1]:
             nursery.run(stage)
     return folder
@@ -87,6 +91,15 @@ class Nursery:
         self._folder = upbringing.folder
         self._material = Material(upbringing, self._stage_folder("corpus"), progress)
         self._identities = self._identify()
+
+    def wake_compiler(self) -> None:
+        """Let the compiler build its headers while text is read, if there is text and much to train."""
+        long = any(
+            settings.compile != "no" and (settings.minutes >= 1 or settings.tokens >= _LONG_TOKENS)
+            for settings in self._up.stages().values()
+        )
+        if long and not torch.cuda.is_available() and not self._done("corpus"):
+            threading.Thread(target=why_not_compile, args=("cpu",), daemon=True).start()
 
     def run(self, stage: str) -> None:
         """Run a stage, or skip it when it is done already."""

@@ -39,9 +39,12 @@ def test_a_compiler_that_fails_is_noticed(monkeypatch):
         return run
 
     monkeypatch.setattr(torch, "compile", fail)
+    precision._try_compiler.cache_clear()
     assert "error" in precision.why_not_compile("cpu")
     monkeypatch.setattr(precision.shutil, "which", lambda name: None)
+    precision._try_compiler.cache_clear()
     assert "no C++ compiler" in precision.why_not_compile("cpu")
+    precision._try_compiler.cache_clear()
 
 
 def test_rows_at_a_time_are_bounded():

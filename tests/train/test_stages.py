@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from camelid.errors import RecipeError, RunError
 from camelid.files import lock_folder
 from camelid.model.pairfile import read_pair_file
 from camelid.text.corpus import build_corpus
+from camelid.train import stages
 from camelid.train.progress import Silent
 from camelid.train.stages import STAGES, raise_pair
 from camelid.train.upbringing import read_upbringing
@@ -230,3 +232,25 @@ def test_an_unknown_stage_is_named(raised):
 def test_conversations_beyond_the_context_are_counted(raised):
     _, _, told = raised
     assert any("longer than the context of 64 and are left out" in note for note in told.notes)
+
+
+@pytest.mark.parametrize(
+    ("budget", "wakes"), [("tokens = 2_000_000", True), ("minutes = 5.0", True), ("steps = 3", False)]
+)
+def test_the_compiler_wakes_while_text_is_read_where_much_is_to_be_trained(
+    tmp_path, monkeypatch, budget, wakes
+):
+    woken = threading.Event()
+    monkeypatch.setattr(stages, "why_not_compile", lambda device: woken.set())
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.format(top="", records=40, steps=3).replace("steps = 3", budget))
+    upbringing = read_upbringing(recipe, out=str(tmp_path / "pair"))
+    nursery = stages.Nursery(upbringing, Silent())
+    nursery.wake_compiler()
+    assert woken.wait(10 if wakes else 0) == (wakes and not torch.cuda.is_available())
+    if wakes:
+        woken.clear()
+        nursery.run("tokenizer")
+        nursery.run("corpus")
+        nursery.wake_compiler()
+        assert not woken.is_set()
