@@ -12,7 +12,6 @@ Does not cover a single request, a single task, or traffic that has become anoth
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,12 +138,12 @@ def clopper_pearson(num_lost: int, num: int, confidence: float) -> float:
     return high
 
 
-def lose(llama: Sequence[float], routed: Floats, *, net: bool = True) -> Floats:
+def lose(llama: Floats, routed: Floats, *, net: bool = True) -> Floats:
     """Return what each request loses against always asking the Llama, (N, J).
 
     llama: (N,) qualities of the Llama's answers; routed: (N, J), of those that each candidate gives.
     net: what the Alpaca does better counts against what it does worse, so the loss is that of the mean
         quality; else only what it does worse counts, which promises more and is met less often.
     """
-    differences: Floats = np.asarray(llama, np.float64)[:, None] - routed
+    differences: Floats = llama[:, None] - routed
     return differences if net else np.maximum(differences, 0)

@@ -1,0 +1,212 @@
+"""Labelled requests: what both models answered, how good it was, what it took, and what the Alpaca read.
+
+The two answer the same held-out items; nobody else judges. Times are of one request at a time: measured on a
+sample of the items, and from there by a line in the tokens of prompt and reply.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camelid.compare.score import Score
+from camelid.compare.scoring import fits, prompt_ids, stream_scores
+from camelid.compare.task import Item, Task
+from camelid.errors import DataError
+from camelid.generate.backend import Backend
+from camelid.generate.generation import Reading
+from camelid.route.features import Kind, length_of, plain_features, read_prompt
+from camelid.route.votes import Vote
+from camelid.text.chat import render_chat
+from camelid.text.records import Message
+from camelid.text.tokenizer import Tokenizer
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+
+_TIMED = 12  # items of a task that are asked alone, to tell how long an answer takes
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Labelled requests, in a random order that is always the same.
+
+    requests: what was asked. kinds: task and language, as the data say. lengths: (N,) places in LENGTHS.
+    features: (N, P), the hidden state and the plain features. qualities: (N, 2), of the Alpaca's answer and
+        of the Llama's, from 0 to 1. first_s: (N,), the Alpaca's time to its first token. seconds: (N, 2), of
+        whole answers, one request at a time.
+    source: where the labels are from, "held-out items" or "votes".
+    """
+
+    requests: tuple[tuple[Message, ...], ...]
+    kinds: tuple[Kind, ...]
+    lengths: NDArray[np.int64]
+    features: Floats
+    qualities: Floats
+    first_s: Floats
+    seconds: Floats
+    source: str = "held-out items"
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def take(self, rows: NDArray[np.int64]) -> "Evidence":
+        """Return some of the requests."""
+        return Evidence(
+            tuple(self.requests[row] for row in rows),
+            tuple(self.kinds[row] for row in rows),
+            self.lengths[rows],
+            self.features[rows],
+            self.qualities[rows],
+            self.first_s[rows],
+            self.seconds[rows],
+            self.source,
+        )
+
+    def reading(self, row: int) -> Reading:
+        """Return what the Alpaca read in a request."""
+        hidden, (entropy, margin, top) = self.features[row][:-5], self.features[row][-5:-2]
+        return Reading(hidden.astype(np.float32), float(entropy), float(margin), float(top))
+
+
+def collect(
+    models: Mapping[str, Backend],
+    tokenizer: Tokenizer,
+    tasks: Sequence[Task],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Return what both models, "alpaca" and "llama", make of at most `limit` items of each task.
+
+    Raises DataError when there is nothing to ask.
+    """
+    # Timed first: a prompt that was asked before is read from the cache, and would seem to take no time.
+    times = {role: _time(models[role], tokenizer, tasks, seed) for role in models}
+    rows: list[tuple[Item, Reading, Score, Score]] = []
+    for task in tasks:
+        items = [item for item in task.items(limit, seed) if item.messages]
+        items = [
+            item for item in items if all(fits(model.context, tokenizer, item) for model in models.values())
+        ]
+        if items:
+            scores = {
+                role: _ask(model, tokenizer, task, items, role, progress) for role, model in models.items()
+            }
+            for item, alpaca, llama in zip(items, scores["alpaca"], scores["llama"], strict=True):
+                reading = alpaca.reading or read_prompt(models["alpaca"], prompt_ids(tokenizer, item))
+                rows.append((item, reading, alpaca, llama))
+    if not rows:
+        raise DataError(
+            "There are no held-out conversations to ask, so nothing can be calibrated. camelid train writes "
+            "them; a pair that was copied needs its held_out.jsonl too."
+        )
+    random.Random(seed).shuffle(rows)
+    sizes = {
+        item.id: (len(prompt_ids(tokenizer, item)), len(tokenizer.encode(item.target))) for item, *_ in rows
+    }
+    seconds = np.array(
+        [
+            [
+                times[role](sizes[item.id][0], score.tokens or sizes[item.id][1])
+                for role, score in (("alpaca", alpaca), ("llama", llama))
+            ]
+            for item, _, alpaca, llama in rows
+        ]
+    )
+    return Evidence(
+        tuple(item.messages for item, *_ in rows),
+        tuple(Kind(item.task or "conversation", item.lang) for item, *_ in rows),
+        np.array([length_of(item.messages) for item, *_ in rows], np.int64),
+        np.array([_as_features(item.messages, reading) for item, reading, *_ in rows]),
+        np.array([[alpaca.quality, llama.quality] for _, _, alpaca, llama in rows]),
+        np.array([times["alpaca"](sizes[item.id][0], 1) for item, *_ in rows]),
+        seconds,
+    )
+
+
+def weigh_votes(
+    votes: Sequence[Vote], alpaca: Backend, tokenizer: Tokenizer, kind: Callable[[Sequence[Message]], Kind]
+) -> Evidence:
+    """Return votes as labelled requests; how long answers take is not in them.
+
+    kind: tells the kind of a request. A prompt that does not fit in the context is left out.
+
+    Raises DataError when none fits.
+    """
+    rows = []
+    for messages, worth, other in votes:
+        ids = render_chat(tokenizer, messages, add_generation_prompt=True)
+        if len(ids) < alpaca.context:
+            rows.append((messages, _as_features(messages, read_prompt(alpaca, ids)), worth, other))
+    if not rows:
+        raise DataError("None of the votes' prompts fits in the model's context. Collect votes on this pair.")
+    random.Random(0).shuffle(rows)
+    nothing = np.zeros(len(rows))
+    return Evidence(
+        tuple(messages for messages, *_ in rows),
+        tuple(kind(messages) for messages, *_ in rows),
+        np.array([length_of(messages) for messages, *_ in rows], np.int64),
+        np.array([features for _, features, *_ in rows]),
+        np.array([[worth, other] for *_, worth, other in rows]),
+        nothing,
+        np.zeros((len(rows), 2)),
+        "votes",
+    )
+
+
+def _ask(
+    model: Backend,
+    tokenizer: Tokenizer,
+    task: Task,
+    items: Sequence[Item],
+    role: str,
+    progress: Progress | None,
+) -> list[Score]:
+    found: dict[str, Score] = {}
+    for score in stream_scores(model, tokenizer, task, items, readings=role == "alpaca"):
+        found[score.item] = score
+        if progress:
+            progress(f"{task.name}, {role}", len(found), len(items))
+    return [found[item.id] for item in items]
+
+
+def _as_features(messages: Sequence[Message], reading: Reading) -> Floats:
+    return np.concatenate([reading.hidden.astype(np.float64), plain_features(messages, reading)])
+
+
+def _time(
+    model: Backend, tokenizer: Tokenizer, tasks: Sequence[Task], seed: int
+) -> Callable[[int, int], float]:
+    """Return how long one answer takes to itself, by the tokens of prompt and reply, from a sample."""
+    rows, seconds = [], []
+    for task in tasks:
+        if task.kind != "generate":
+            continue
+        items = [item for item in task.items(_TIMED, seed + 1) if item.messages]
+        items = [item for item in items if fits(model.context, tokenizer, item)]
+        for score in stream_scores(model, tokenizer, task, items, alone=True):
+            if score.tokens > 0:
+                rows.append((1.0, float(score.prompt_tokens), float(score.tokens)))
+                seconds.append(score.seconds)
+    if not rows:
+        return lambda prompt_tokens, tokens: 0.0
+    line = _fit_line(np.array(rows), np.array(seconds))
+    return lambda prompt_tokens, tokens: float(line[0] + line[1] * prompt_tokens + line[2] * tokens)
+
+
+def _fit_line(rows: Floats, seconds: Floats) -> Floats:
+    """Return base, per prompt token and per reply token; none is negative."""
+    kept = [0, 1, 2]
+    while kept:
+        found, *_ = np.linalg.lstsq(rows[:, kept], seconds, rcond=None)
+        if (found >= 0).all():
+            break
+        kept.remove(kept[int(found.argmin())])
+    line = np.zeros(3)
+    if kept:
+        line[kept] = found
+    return line
