@@ -8,8 +8,8 @@ from typing import Any
 from camelid.compare.words import say_ms, say_size
 
 _WIDTH, _HEIGHT = 360, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 12, 12, 34
-_RADIUS = 13.0  # of the largest bubble
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 14, 24, 34
+_RADIUS = 9.0  # of the largest bubble
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def draw_scatter(bubbles: Sequence[Bubble], label: str) -> str:
         )
     end = f'x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" text-anchor="end"'
     parts.append(f"<text {end}>time of an answer, logarithmic →</text>")
-    parts.append(f'<text x="{_LEFT - 28}" y="{_TOP - 3}">↑ quality</text>')
+    parts.append(f'<text x="{_LEFT - 24}" y="8">↑ quality</text>')
     parts += _links(bubbles, across, upright)
     most = max((each.memory_bytes or 0 for each in bubbles), default=0)
     for each in sorted(bubbles, key=lambda bubble: -(bubble.memory_bytes or 0)):
@@ -105,12 +105,10 @@ def _links(bubbles: Sequence[Bubble], across: Any, upright: Any) -> list[str]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Return round numbers, 1, 2 and 5 of each power of ten, around a range of times."""
-    steps = [
-        factor * 10.0**power
-        for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-        for factor in (1, 2, 5)
-    ]
+    """Return round numbers around a range of times: 1, 2 and 5 of each power of ten, or 1 alone of many."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    factors = (1, 2, 5) if high / low < 50 else (1,)
+    steps = [factor * 10.0**power for power in powers for factor in factors]
     below = max(step for step in steps if step <= low * 0.9)
     above = min(step for step in steps if step >= high * 1.1)
     return [step for step in steps if below <= step <= above]
@@ -119,8 +117,8 @@ def _decades(low: float, high: float) -> list[float]:
 def _scale(low: float, high: float) -> tuple[float, float, float]:
     """Return where the axis of quality begins and ends, and its step."""
     step = next(size for size in (0.02, 0.05, 0.1, 0.2) if (high - low) / size <= 5 or size == 0.2)
-    bottom = max(0.0, math.floor((low - step / 2) / step) * step)
-    top = min(1.0, math.ceil((high + step / 2) / step - 1e-9) * step)
+    bottom = max(0.0, math.floor((low - step / 4) / step) * step)
+    top = min(1.0, math.ceil((high + step / 4) / step - 1e-9) * step)
     return bottom, max(top, bottom + step), step
 
 

@@ -26,7 +26,7 @@ from camelid.model.folder import read_config
 from camelid.model.pairfile import RoleFile
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 
-TIMED_PROMPTS = 16  # of each task
+TIMED_PROMPTS = 12  # of each task
 
 
 class Progress(Protocol):

@@ -6,6 +6,7 @@ from typing import Any
 
 from camelid.compare.words import (
     UNKNOWN,
+    call,
     list_costs,
     list_provenance,
     say_interval,
@@ -19,9 +20,9 @@ def render_markdown(sheet: Mapping[str, Any]) -> str:
     models = sheet["models"]
     names = [model["name"] for model in models]
     parts = [
-        f"# {_plain(' and '.join(names))}, compared",
+        f"# {_plain(' and '.join(call(name) for name in names))}, compared",
         "## Verdicts",
-        "\n".join(f"- **{_plain(task['title'])}** {_plain(task['words'])}." for task in sheet["tasks"]),
+        "\n".join(f"- **{_plain(task['title'])}:** {_plain(task['words'])}." for task in sheet["tasks"]),
         "## Every figure",
         _table(
             ["task", "metric", *names, "difference", "p, adjusted", "n"],

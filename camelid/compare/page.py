@@ -11,6 +11,7 @@ from typing import Any
 from camelid.compare.charts import Bubble, draw_interval, draw_scatter
 from camelid.compare.words import (
     UNKNOWN,
+    call,
     list_costs,
     list_provenance,
     say_interval,
@@ -53,8 +54,7 @@ def _names(sheet: Table) -> list[str]:
 
 
 def _call(name: str) -> str:
-    """Return a model's name as it stands in a sentence."""
-    return _escape(name.capitalize() if name in ("llama", "alpaca") else name)
+    return _escape(call(name))
 
 
 def _title(sheet: Table) -> str:
@@ -73,7 +73,7 @@ def _head(sheet: Table) -> str:
         f"<header>\n<h1>{_title(sheet)}, compared</h1>\n"
         f'<p class="lead">{_escape(sheet["name"])}: {items:,} questions of {tasks} '
         f"task{'s' * (tasks != 1)}, each asked of both, in {say_span(sheet['seconds'])} on "
-        f"{_escape(machine['cores'])} cores, {_escape(sheet['date'][:10])}.</p>\n</header>"
+        f"{_escape(machine['cores'])} cores, <time>{_escape(sheet['date'][:10])}</time>.</p>\n</header>"
     )
 
 
@@ -162,7 +162,7 @@ def _heat(sheet: Table) -> str:
 def _figures_table(sheet: Table, rows: Sequence[str], caption: str) -> str:
     last = '<th scope="col">difference</th><th scope="col" class="wide">p, adjusted</th>'
     return (
-        f"<table>\n<caption>{caption} Below each figure its 95 % interval.</caption>\n"
+        f"<table>\n<caption><span class="caption">{caption} Below each figure its 95 % interval.</span></caption>\n"
         f"{_columns(sheet, last)}\n<tbody>\n{_lines(rows)}\n</tbody>\n</table>"
     )
 
@@ -204,9 +204,10 @@ def _warmth(metric: Table, figure: Table) -> float:
     if value is None:
         return 0.0
     if metric["unit"] == "bits":
-        return float(2.0**-value)
+        return float(4.0**-value)
     share = value / 100 if metric["unit"] == "points" else value
-    return float(share if metric["higher_is_better"] else 1 - share)
+    good = share if metric["higher_is_better"] else 1 - share
+    return float(good**2)  # so that the eye sees more of what differs near the top
 
 
 def _parts(sheet: Table) -> str:
@@ -257,7 +258,7 @@ def _examples(sheet: Table) -> str:
     folded = [
         f"<details{' open' if not place else ''}>\n<summary>{_escape(task['title'])}"
         f"<span>{len(task['examples'])} of {task['n']}</span></summary>\n"
-        f"{_lines(_example(sheet, example) for example in task['examples'])}\n</details>"
+        f"{_lines(_example(sheet, task, example) for example in task['examples'])}\n</details>"
         for place, task in enumerate(task for task in sheet["tasks"] if task["examples"])
     ]
     if not folded:
@@ -269,7 +270,8 @@ def _examples(sheet: Table) -> str:
     )
 
 
-def _example(sheet: Table, example: Table) -> str:
+def _example(sheet: Table, task: Table, example: Table) -> str:
+    asked, right = ("begins", "really went on") if task["kind"] == "read" else ("asked", "right")
     lang = f' lang="{_escape(example["lang"])}"' if example["lang"] in LANGUAGE_NAMES else ""
 
     def said(text: str) -> str:
@@ -281,8 +283,8 @@ def _example(sheet: Table, example: Table) -> str:
         for name, side in zip(_names(sheet), _SIDES, strict=True)
     )
     return (
-        f'<div class="example"><dl><div class="asked"><dt>asked</dt>{said(example["prompt"])}</div>'
-        f'<div class="right"><dt>right</dt>{said(example["target"])}</div>{answers}</dl></div>'
+        f'<div class="example"><dl><div class="asked"><dt>{asked}</dt>{said(example["prompt"])}</div>'
+        f'<div class="right"><dt>{right}</dt>{said(example["target"])}</div>{answers}</dl></div>'
     )
 
 

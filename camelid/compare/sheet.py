@@ -157,7 +157,9 @@ def _say_time(head: Judged, seconds: dict[str, float | None]) -> str:
         return ""
     if max(own / others, others / own) < 1.05:
         return ", in the same time"
-    return f", {own / others:.1f}× the time" if own > others else f", {others / own:.1f}× as fast"
+    ratio = max(own / others, others / own)
+    said = f"{ratio:.{0 if ratio >= 9.95 else 1}f}×"
+    return f", at {said} the time" if own > others else f", {said} as fast"
 
 
 def _show(judged: Judged) -> Table:

@@ -12,6 +12,7 @@ from camelid.compare.intervals import CONFIDENCE, Difference, Figure, holm, pair
 from camelid.compare.metrics import Metric, find_metric
 from camelid.compare.score import Score
 from camelid.compare.task import Item, Task, group_items
+from camelid.compare.words import call
 from camelid.text.languages import LANGUAGE_NAMES, UNKNOWN
 
 ALPHA = 1 - CONFIDENCE
@@ -105,9 +106,11 @@ def say_verdict(judged: Judged) -> str:
         low, high = sorted((sign * found.low, sign * found.high))
         span = f"{confidence} interval {metric.say_number(low)} to {metric.say_number(high)}"
         said = f"{metric.say_number(abs(found.value))} {metric.measure}"
-        return f"{judged.better.capitalize()}, by {said} ({span}, n = {judged.n})"
+        return f"{call(judged.better)}, by {said} ({span}, n = {judged.n})"
     ends = " to ".join(metric.say_number(end, signed=True) for end in (found.low, found.high))
-    said = f"{next(iter(judged.figures))} {metric.say_number(found.value, signed=True)} {metric.measure}"
+    said = (
+        f"{call(next(iter(judged.figures)))} {metric.say_number(found.value, signed=True)} {metric.measure}"
+    )
     return f"No detectable difference ({said}, {confidence} interval {ends}, n = {judged.n})"
 
 

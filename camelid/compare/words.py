@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from camelid.compare.latency import RUNS
 from camelid.compare.metrics import find_metric
+from camelid.model.pairfile import ROLES
 
 UNKNOWN = "–"
 NOT_REPORTED = "not reported"
+
+
+def call(name: str) -> str:
+    """Return a model's name as it stands in a sentence."""
+    return name.capitalize() if name in ROLES else name
 
 
 def say_count(number: float | None) -> str:
@@ -105,12 +112,13 @@ def list_provenance(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
         *((f"data of {task['title']}", _say_data(task)) for task in sheet["tasks"]),
         (
             "statistics",
-            f"seed {told['seed']}, {told['resamples']:,} resamples, confidence {told['confidence']:.0%}, "
-            f"p-values adjusted: {told['adjustment']}",
+            f"{_say_tests(sheet)}; seed {told['seed']}, {told['resamples']:,} resamples, confidence "
+            f"{100 * told['confidence']:.0f} %, p-values adjusted after {told['adjustment']}",
         ),
         (
             "timing",
-            f"{told['timed_prompts']} prompts of each task, one at a time, each model in a process of its own"
+            f"{told['timed_prompts']} prompts of each task, one at a time, the fastest of {RUNS} runs each, "
+            "each model in a process of its own"
             if told["timed_prompts"]
             else "not timed",
         ),
@@ -128,6 +136,14 @@ def list_provenance(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
         if metric["signature"]
     }
     return [*rows, *((f"{title} signature", signature) for title, signature in signatures.items())]
+
+
+def _say_tests(sheet: Mapping[str, Any]) -> str:
+    tests: dict[str, list[str]] = {}
+    for judged in (judged for task in sheet["tasks"] for judged in task["metrics"]):
+        titles = tests.setdefault(judged["test"], [])
+        titles += [judged["title"]] * (judged["title"] not in titles)
+    return "; ".join(f"{test} for {', '.join(titles)}" for test, titles in tests.items())
 
 
 def _say_data(task: Mapping[str, Any]) -> str:
