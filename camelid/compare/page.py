@@ -162,7 +162,8 @@ def _heat(sheet: Table) -> str:
 def _figures_table(sheet: Table, rows: Sequence[str], caption: str) -> str:
     last = '<th scope="col">difference</th><th scope="col" class="wide">p, adjusted</th>'
     return (
-        f"<table>\n<caption><span class="caption">{caption} Below each figure its 95 % interval.</span></caption>\n"
+        f'<table>\n<caption><span class="caption">{caption} Below each figure its 95 % interval.'
+        "</span></caption>\n"
         f"{_columns(sheet, last)}\n<tbody>\n{_lines(rows)}\n</tbody>\n</table>"
     )
 
