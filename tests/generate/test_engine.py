@@ -211,9 +211,11 @@ def test_who_leaves_a_stream_cancels_it(leave):
     assert_empty(engine)
 
 
-def test_ten_thousand_submits_cancels_and_disconnects_leave_the_cache_empty():
+@pytest.mark.parametrize("burst_s", [0.0, 0.0005])
+def test_ten_thousand_submits_cancels_and_disconnects_leave_the_cache_empty(burst_s):
     choose = random.Random(5)
-    engine = make_engine(native_tiny.make_native(num_hidden_layers=1), cache_tokens=12 * BLOCK)
+    native = native_tiny.make_native(num_hidden_layers=1)
+    engine = make_engine(native, cache_tokens=12 * BLOCK, burst_s=burst_s)
     begins = [[choose.randrange(VOCABULARY) for _ in range(80)] for _ in range(4)]
     waiting, streams, submitted = [], [], 0
     while submitted < 10_000:
