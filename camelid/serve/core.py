@@ -159,14 +159,18 @@ class Core:
         Raises Refusal when it leaves no room for a reply, RequestError for messages that the chat template
         refuses.
         """
-        if not ask.messages:
-            prompt = list(ask.prompt)
-        elif sum(len(message.content) for message in ask.messages) < _INLINE_CHARS:
-            prompt = self._render(ask.messages)
-        else:
-            prompt = await asyncio.to_thread(self._render, ask.messages)
+        prompt = await self.encode_messages(ask.messages) if ask.messages else list(ask.prompt)
         self._check_room(prompt)
         return prompt
+
+    async def encode_messages(self, messages: Sequence[Message]) -> list[int]:
+        """Return the prompt for an answer to a conversation.
+
+        Raises RequestError for messages that the chat template refuses.
+        """
+        if sum(len(message.content) for message in messages) < _INLINE_CHARS:
+            return self._render(messages)
+        return await asyncio.to_thread(self._render, messages)
 
     def _render(self, messages: Sequence[Message]) -> list[int]:
         return render_chat(self.tokenizer, messages, add_generation_prompt=True)

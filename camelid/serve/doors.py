@@ -1,7 +1,7 @@
 """Every way in, in one table."""
 
 from camelid.serve.core import Core
-from camelid.serve.dialects import chat, completions, words
+from camelid.serve.dialects import chat, completions, messages, ollama, responses, words
 from camelid.serve.door import Door
 from camelid.serve.refusals import Refusal
 from camelid.serve.schema.chat import ChatReply, ChatRequest
@@ -17,7 +17,18 @@ from camelid.serve.schema.completions import (
     TokenizeReply,
     TokenizeRequest,
 )
-from camelid.serve.wire import EVENTS, Whole
+from camelid.serve.schema.messages import CountReply, CountRequest, MessagesReply, MessagesRequest
+from camelid.serve.schema.ollama import (
+    OllamaChatRequest,
+    OllamaGenerateRequest,
+    OllamaReply,
+    OllamaShown,
+    OllamaShowRequest,
+    OllamaTags,
+    OllamaVersion,
+)
+from camelid.serve.schema.responses import ResponsesReply, ResponsesRequest
+from camelid.serve.wire import EVENTS, LINES, Whole
 
 
 async def _health(core: Core) -> Whole:
@@ -64,4 +75,45 @@ DOORS = (
         takes=DetokenizeRequest,
         gives=DetokenizeReply,
     ),
+    Door(
+        *("POST", "/v1/responses", "responses", "Answer, without keeping anything.", responses.respond),
+        takes=ResponsesRequest,
+        gives=ResponsesReply,
+        streams=EVENTS,
+    ),
+    Door(
+        *("POST", "/v1/messages", "messages", "Answer a conversation, as Anthropic does.", messages.answer),
+        takes=MessagesRequest,
+        gives=MessagesReply,
+        streams=EVENTS,
+    ),
+    Door(
+        *("POST", "/v1/messages/count_tokens", "count_tokens", "Count a prompt's tokens.", messages.count),
+        takes=CountRequest,
+        gives=CountReply,
+    ),
+    Door(
+        *("POST", "/api/chat", "ollama_chat", "Answer a conversation, as Ollama does.", ollama.chat),
+        takes=OllamaChatRequest,
+        gives=OllamaReply,
+        streams=LINES,
+        any_type=True,
+    ),
+    Door(
+        *("POST", "/api/generate", "ollama_generate", "Answer a prompt, as Ollama does.", ollama.generate),
+        takes=OllamaGenerateRequest,
+        gives=OllamaReply,
+        streams=LINES,
+        any_type=True,
+    ),
+    Door(
+        "GET", "/api/tags", "ollama_tags", "What Ollama's clients can ask for.", ollama.tags, gives=OllamaTags
+    ),
+    Door(
+        *("POST", "/api/show", "ollama_show", "Describe a model.", ollama.show),
+        takes=OllamaShowRequest,
+        gives=OllamaShown,
+        any_type=True,
+    ),
+    Door("GET", "/api/version", "ollama_version", "Tell the version.", ollama.version, gives=OllamaVersion),
 )

@@ -4,29 +4,11 @@ import asyncio
 import json
 
 import openai
-import pydantic
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from serving import HELLO, REST, WEATHER, Herd
 
-HELLO = [{"role": "user", "content": "Hello, llama!"}]
 MODELS = ("llama", "alpaca", "blend")
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather of a place.",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "city": {"enum": ["Lima", "Cusco"]},
-                "days": {"type": "integer", "minimum": 1, "maximum": 9},
-            },
-            "required": ["city", "days"],
-            "additionalProperties": False,
-        },
-    },
-}
-REST = {"type": "function", "function": {"name": "rest"}}
 
 
 def ask(client, **wishes):
@@ -195,12 +177,6 @@ def test_tools_that_may_not_be_called_are_not_told(client):
     none = ask(client, max_tokens=8, tools=[WEATHER], tool_choice="none")
     assert none.usage.prompt_tokens == plain.usage.prompt_tokens
     assert none.choices[0].message.content == plain.choices[0].message.content
-
-
-class Herd(pydantic.BaseModel):
-    kind: str = pydantic.Field(max_length=6)
-    heads: int = pydantic.Field(ge=0, le=99)
-    tame: bool
 
 
 def test_the_client_parses_replies_into_pydantic_models(client):
