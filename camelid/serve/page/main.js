@@ -121,17 +121,23 @@ function goDown() {
 
 afterPaint(() => follows && goDown());
 
+/** Who scrolls back reads on in peace; at the end again, what comes is followed again. */
 function watchScrolling() {
   const scroller = find("#scroller");
-  let before = 0;
+  const leave = () => (follows = false);
+  const passive = { passive: true };
+  scroller.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), passive);
+  scroller.addEventListener("touchmove", leave, passive);
+  scroller.addEventListener("pointerdown", (event) => event.target === scroller && leave()); // its scroll bar
+  scroller.addEventListener("keydown", (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && leave());
+  scroller.addEventListener("focusin", (event) => event.target !== document.body && leave());
   scroller.addEventListener("scroll", () => {
-    const { scrollTop, scrollHeight, clientHeight } = scroller;
-    const isDown = scrollHeight - scrollTop - clientHeight < 48;
-    if (isDown) follows = true;
-    else if (scrollTop < before) follows = false;
-    before = scrollTop;
-    find("#to-newest").hidden = isDown;
-  }, { passive: true });
+    const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    if (below < 4) follows = true;
+    find("#to-newest").hidden = follows || below < 48;
+  }, passive);
+  // Turns out of sight have a height that is only guessed until they are drawn.
+  new ResizeObserver(() => follows && goDown()).observe(find("#turns"));
   find("#to-newest").onclick = () => {
     follows = true;
     goDown();
@@ -241,7 +247,7 @@ async function answer({ retry = false, alone = false } = {}) {
   await keep(conversation);
   showList();
   const saver = setInterval(() => keep(conversation), SAVE_EVERY_MS);
-  await Promise.all(turn.replies.map((_, place) => stream(turn, place, options, controller.signal)));
+  await Promise.all(turn.replies.map((_, place) => stream(conversation, turn, place, options, controller.signal)));
   clearInterval(saver);
   const isDeleted = running.get(conversation.id)?.controller !== controller;
   if (!isDeleted) {
@@ -253,7 +259,7 @@ async function answer({ retry = false, alone = false } = {}) {
 }
 
 /** Let one reply stream into the data, and into its view if it is in sight. */
-async function stream(turn, place, options, signal) {
+async function stream(conversation, turn, place, options, signal) {
   const reply = turn.replies[place];
   const request = { model: reply.asked, messages: turn.prompt, ...options };
   if (reply.dial !== undefined) request.dial = reply.dial;
@@ -264,6 +270,7 @@ async function stream(turn, place, options, signal) {
         const counted = recount(text, spans);
         for (const [start, end] of counted) addSpan(reply.spans, reply.text.length + start, reply.text.length + end);
         reply.text += text;
+        if (reply.text === text) keep(conversation);
         views.get(turn.id)?.replies[place].push(text, counted);
       },
       onAbout: (about) => {
