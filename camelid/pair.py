@@ -1,31 +1,39 @@
 """A pair that answers: messages in, text out, by the Llama or the Alpaca.
 
 A `Speaker` is one model folder that takes and gives text; a `Pair` is two of them. Models are loaded when
-they are first asked. Which of the two answers is the caller's choice; it must not choose by itself.
+they are first asked. Which of the two answers is the caller's choice, or the router's if the caller says so.
 """
 
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from camelid.errors import RequestError, TokenizerError, suggest
-from camelid.generate.backend import Backend, room_for
+from camelid.generate.backend import Backend, Tokens, room_for
+from camelid.generate.engine import TokenStream
+from camelid.generate.generation import Reading
 from camelid.generate.load import LoadOptions, load_model
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.model.pairfile import read_pair_file
+from camelid.route.deferral import Deferring
+from camelid.route.features import read_prompt
+from camelid.route.folder import load_router
+from camelid.route.router import Conversations, Decision, Router, asked_for, defer
 from camelid.text.chat import render_chat
 from camelid.text.records import Message
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
+from camelid.text.turns import as_messages
 
 Messages = str | Sequence[Message | Mapping[str, Any]]
 FinishReason = Literal["stop", "length", "cancelled"]
+AUTO = "auto"  # the model's name by which the router is asked
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Reply:
     finish_reason: "stop" when the model ended its turn, "length" when max_tokens or the context ended it,
         "cancelled" when the caller did.
     first_token_s, total_s: seconds the model took for its first token and in all, loading not counted.
+    decision: who was chosen for it, and why; None from a model that was not asked through its pair. Where the
+        Llama went on after the Alpaca's first words, the model is "llama" and the decision says from where.
     """
 
     text: str
@@ -45,6 +55,7 @@ class Reply:
     completion_tokens: int
     first_token_s: float
     total_s: float
+    decision: Decision | None = None
 
     @property
     def tokens_per_s(self) -> float:
@@ -57,13 +68,22 @@ class Stream(Iterator[str]):
     """The pieces of a reply as they come, never with a broken character; the whole reply when they end."""
 
     def __init__(
-        self, speaker: "Speaker", prompt: list[int], options: SamplingOptions, since: float, dial: float = 1.0
+        self,
+        speaker: "Speaker",
+        prompt: list[int],
+        options: SamplingOptions,
+        since: float,
+        dial: float = 1.0,
+        *,
+        decision: Decision | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         settings = SamplingSettings(**options)
         self.prompt_tokens = len(prompt)
+        self.decision = decision
         self._name = speaker.name
         self._limit = room_for(len(prompt), settings.max_tokens, speaker.model.context)
-        self._tokens = speaker.model.generate(
+        self._tokens = tokens or speaker.model.generate(
             prompt, stop_ids=speaker.tokenizer.stop_ids, dial=dial, **options
         )
         self._decoder = speaker.tokenizer.decoder()
@@ -93,13 +113,18 @@ class Stream(Iterator[str]):
             )
         return Reply(
             "".join(self._pieces),
-            self._name,
+            self.decision.model if self.decision else self._name,
             self._finish,
             self.prompt_tokens,
             self._num_tokens,
             self._first_token_s,
             self._total_s,
+            self.decision,
         )
+
+    def hand_over(self, tokens: Tokens) -> None:
+        """Take the tokens to come from elsewhere."""
+        self._tokens = tokens
 
     def stop(self) -> Reply:
         """End the reply here, and return what there is of it."""
@@ -234,6 +259,21 @@ class Pair:
         alpaca = self._speaker("alpaca", **loading)
         llama = self._speaker("llama", guesser=alpaca if speculate else None, **loading)
         self.speakers = {"llama": llama, "alpaca": alpaca}
+        self.conversations = Conversations()
+
+    @cached_property
+    def router(self) -> Router:
+        """The router that calibration left in the pair folder; another may be put in its place.
+
+        Raises RequestError without one, CheckpointError when it is damaged or belongs to other weights.
+        """
+        router = load_router(self.folder)
+        if router is None:
+            raise RequestError(
+                f"{self.folder} has no router, so it cannot choose. Run: camelid calibrate {self.folder}; "
+                "or ask for llama or alpaca by name."
+            )
+        return router
 
     def _speaker(self, role: str, guesser: Speaker | None = None, **loading: Unpack[LoadOptions]) -> Speaker:
         folder = self.folder / self.file.roles[role].folder
@@ -259,7 +299,8 @@ class Pair:
         """Return the answer of one of the two, piece by piece; the joined pieces are its reply's text.
 
         messages: a text (one user turn), or a conversation as OpenAI's messages or `Message`s.
-        model: "alpaca", made for conversation, or "llama", made for tasks.
+        model: "alpaca", made for conversation, "llama", made for tasks, or "auto": the router chooses, for
+            which the Alpaca reads the conversation first. Whom a conversation was given to is remembered.
         dial: between the two, for the Llama on the native backend: at 1 every word is the Llama's own; below,
             it lets pass what the Alpaca guessed if it finds that at least so likely as its likeliest token
             times the dial, which is sooner; 0 is the Alpaca alone.
@@ -268,9 +309,54 @@ class Pair:
         Raises RequestError for messages, a model or options that cannot be used, ContextTooLongError when
         the messages fill the context.
         """
-        if dial == 0 and model == "llama":
-            return self["alpaca"].stream(messages, **options)
-        return self[model].stream(messages, dial=dial, **options)
+        if dial == 0 and model in ("llama", AUTO):
+            model, dial = "alpaca", 1.0
+        if model == AUTO:
+            return self._choose(messages, dial, options)
+        stream = self[model].stream(messages, dial=dial, **options)
+        stream.decision = asked_for(model)
+        return stream
+
+    def _choose(self, messages: Messages, dial: float, options: SamplingOptions) -> Stream:
+        """Return the answer of whom the router chooses, once the Alpaca has read the conversation."""
+        router, alpaca = self.router, self["alpaca"]
+        for speaker in (alpaca, self["llama"]) if router.defers else (alpaca,):
+            speaker.load()
+        since = time.perf_counter()
+        turns = as_messages(messages)
+        prompt = render_chat(alpaca.tokenizer, turns, add_generation_prompt=True)
+        tokens, reading = _begin(alpaca, prompt, options, router)
+        decision = router.decide(turns, reading, memory=self.conversations)
+        if decision.model == "alpaca":
+            stream = Stream(alpaca, prompt, options, since, decision=decision, tokens=tokens)
+            if tokens and router.defers:
+                go_on = partial(self._go_on, stream, turns, prompt, options, dial)
+                stream.hand_over(Deferring(tokens, router, go_on))
+            return stream
+        if tokens:
+            tokens.close()
+        spent_s = time.perf_counter() - since
+        self["llama"].load()
+        since = time.perf_counter() - spent_s
+        return Stream(self["llama"], prompt, options, since, dial, decision=decision)
+
+    def _go_on(
+        self,
+        stream: Stream,
+        turns: Sequence[Message],
+        prompt: list[int],
+        options: SamplingOptions,
+        dial: float,
+        said: Sequence[int],
+    ) -> Tokens:
+        """Return the Llama's tokens after the Alpaca's first ones, and put that down."""
+        llama = self["llama"]
+        stream.decision = stream.decision and defer(stream.decision, len(said))
+        self.conversations.note(turns, "llama")
+        options = options.copy()
+        options["max_tokens"] = SamplingSettings(**options).max_tokens - len(said)
+        stop_ids = llama.tokenizer.stop_ids
+        return llama.model.generate([*prompt, *said], stop_ids=stop_ids, dial=dial, **options)
 
     def reply(
         self,
@@ -282,6 +368,21 @@ class Pair:
     ) -> Reply:
         """Return the answer of one of the two; see `stream`."""
         return read_all(self.stream(messages, model=model, dial=dial, **options))
+
+
+def _begin(
+    alpaca: Speaker, prompt: list[int], options: SamplingOptions, router: Router
+) -> tuple[TokenStream | None, Reading | None]:
+    """Let the Alpaca read a prompt; on the native backend it begins to answer, too."""
+    if not isinstance(alpaca.model, NativeModel):
+        return None, read_prompt(alpaca.model, prompt)
+    settings = SamplingSettings(**options)
+    if router.defers and settings.top_logprobs is None:
+        settings = replace(settings, top_logprobs=0)
+    engine = alpaca.model.engine
+    tokens = engine.stream(engine.submit(prompt, settings, stop_ids=alpaca.tokenizer.stop_ids, read=True))
+    engine.advance(tokens.generation, 0)
+    return tokens, tokens.generation.reading
 
 
 def load(folder: Path | str, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> Pair:

@@ -60,7 +60,7 @@ def save_router(folder: Path, router: Router) -> None:
             "models": router.models,
             "arrays": _hash(packed),
             "threshold": _finite(router.threshold),
-            "doubt": _finite(router.doubt),
+            "doubt_below": _finite(router.doubt_below),
             "strength": router.heads.strength if router.heads is not None else None,
             "kinds": [[kind.task, kind.lang] for kind in router.kinds],
             "costs": list(router.costs),
@@ -111,7 +111,7 @@ def _assemble(told: dict[str, Any], arrays: dict[str, Any]) -> Router:
         TaskTable(kinds, arrays["means"], arrays["counts"]),
         heads,
         threshold=_number(told["threshold"]),
-        doubt=_number(told["doubt"]),
+        doubt_below=_number(told["doubt_below"]),
         costs=tuple(float(cost) for cost in told["costs"]),
         models=dict(told["models"]),
         evidence=dict(told["evidence"]),
@@ -120,11 +120,11 @@ def _assemble(told: dict[str, Any], arrays: dict[str, Any]) -> Router:
 
 def _finite(number: float) -> float | str:
     """Return a number as JSON knows it: infinities are words."""
-    return number if math.isfinite(number) else "always" if number < 0 else "never"
+    return number if math.isfinite(number) else "-inf" if number < 0 else "inf"
 
 
 def _number(told: float | str) -> float:
-    return {"always": -math.inf, "never": math.inf}[told] if isinstance(told, str) else float(told)
+    return float(told)
 
 
 def _hash(packed: bytes) -> str:

@@ -6,6 +6,7 @@ whether either is good enough.
 """
 
 import math
+import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -98,10 +99,11 @@ def asked_for(model: str) -> Decision:
 
 
 class Conversations:
-    """Remembers who answered in the latest conversations, so that they do not flip back and forth."""
+    """Remembers who answered in the latest conversations, so that none flips back and forth."""
 
     def __init__(self, size: int = _REMEMBERED) -> None:
         self._size = size
+        self._lock = threading.Lock()
         self._models: OrderedDict[int, str] = OrderedDict()
 
     def last(self, messages: Sequence[Message]) -> str | None:
@@ -114,10 +116,11 @@ class Conversations:
     def note(self, messages: Sequence[Message], model: str) -> None:
         """Remember who answers these messages."""
         key = hash(tuple(messages))
-        self._models[key] = model
-        self._models.move_to_end(key)
-        while len(self._models) > self._size:
-            self._models.popitem(last=False)
+        with self._lock:
+            self._models[key] = model
+            self._models.move_to_end(key)
+            while len(self._models) > self._size:
+                self._models.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,8 @@ class Router:
     """Decides who answers; the same request, reading and conversation are always decided alike.
 
     heads: None where the learned part did not do better than the table. threshold: the gain above which the
-        Llama is asked; -inf always, inf never. doubt: the log-probability of a token below which the Llama
-        goes on in the Alpaca's stead; -inf never.
+        Llama is asked; -inf always, inf never. doubt_below: the log-probability of a token below which the
+        Llama goes on in the Alpaca's stead; -inf never.
     costs: seconds that the Llama's answer takes more, by kind. models: what the weights are called, by role.
     evidence: what calibration found, plain values; kept to be shown.
     """
@@ -135,7 +138,7 @@ class Router:
     table: TaskTable
     heads: Heads | None
     threshold: float
-    doubt: float = -math.inf
+    doubt_below: float = -math.inf
     costs: tuple[float, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
@@ -159,9 +162,11 @@ class Router:
         """Return the kinds of requests that are known."""
         return self.table.kinds
 
-    def at(self, threshold: float, doubt: float | None = None) -> "Router":
-        """Return the same router with another threshold, and another doubt if one is given."""
-        return replace(self, threshold=threshold, doubt=self.doubt if doubt is None else doubt)
+    def at(self, threshold: float, doubt_below: float | None = None) -> "Router":
+        """Return the same router with another threshold, and another border of doubt if one is given."""
+        return replace(
+            self, threshold=threshold, doubt_below=self.doubt_below if doubt_below is None else doubt_below
+        )
 
     def predict(
         self, messages: Sequence[Message], reading: Reading | None = None
@@ -203,13 +208,14 @@ class Router:
         known = self.table.kinds[kind]
         return Decision(model, rule, alpaca, gain, self.threshold, cost, known.task, known.lang)
 
-    def doubts(self, logprob: float) -> bool:
-        """Tell whether a token that the Alpaca found this likely is one to ask the Llama about."""
-        return logprob < self.doubt
+    @property
+    def defers(self) -> bool:
+        """Tell whether replies of the Alpaca are watched for doubtful tokens."""
+        return self.doubt_below > -math.inf
 
-    def doubt_at(self, logprobs: Sequence[float]) -> int | None:
+    def doubt(self, logprobs: Sequence[float]) -> int | None:
         """Return the place of the first doubtful token of a reply of the Alpaca; None without one."""
-        return next((place for place, logprob in enumerate(logprobs) if logprob < self.doubt), None)
+        return next((place for place, value in enumerate(logprobs) if value < self.doubt_below), None)
 
 
 def defer(decision: Decision, place: int) -> Decision:

@@ -19,12 +19,14 @@ from camelid.route.guarantee import (
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 400), st.data(), st.floats(0.01, 0.9))
 def test_the_binomial_p_value_is_exact(num, data, rate):
     lost = data.draw(st.integers(0, num))
     assert binomial_p(lost, num, rate) == pytest.approx(stats.binom.cdf(lost, num, rate), abs=1e-9)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 300), st.data(), st.floats(0.5, 0.99))
 def test_the_upper_bound_is_that_of_scipy(num, data, confidence):
     lost = data.draw(st.integers(0, num))
