@@ -118,6 +118,7 @@ def serve(
         log_prompts=log_prompts,
         log_requests=not quiet,
         votes=str(votes or ""),
+        any_host=insecure or is_public(host),
     )
     write_log(sys.stderr)
     bound = open_socket(host, port)

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from camelid.serve.core import Core
+from camelid.serve.document import make_document
 from camelid.serve.door import Door
 from camelid.serve.doors import DOORS
 from camelid.serve.guard import Guard
@@ -20,6 +22,12 @@ try:
     from camelid.serve import page
 except ImportError:
     page = None  # type: ignore[assignment]
+
+
+_TOLD = [
+    "x-camelid-" + name
+    for name in ("model", "reason", "drafted", "accepted", "reused-tokens", "first-token-ms", "total-ms")
+]
 
 
 def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
@@ -41,7 +49,13 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
         finally:
             core.close()
 
+    document = make_document(DOORS)
+
+    async def tell_document(_: Request) -> JSONResponse:
+        return JSONResponse(document)
+
     routes: list[BaseRoute] = [_route(core, door) for door in DOORS]
+    routes.append(Route("/openapi.json", tell_document))
     if page is not None:
         routes += page.routes(core)
     app = Starlette(
@@ -51,6 +65,14 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
     )
     app.state.core = core
     app.add_middleware(Guard, settings=settings)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after", *_TOLD],
+        )
     return app
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from camelid.errors import ContextTooLongError, RequestError, suggest
 from camelid.generate.backend import Backend
+from camelid.generate.engine import Load
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
 from camelid.model.folder import CONFIG
 from camelid.pair import Pair, Speaker
 from camelid.serve.grammar import Grammars
+from camelid.serve.metrics import Metrics
 from camelid.serve.refusals import Refusal
 from camelid.serve.runners import EngineRunner, Runner, Stepper, ThreadRunner
 from camelid.serve.settings import ServeSettings
@@ -99,6 +101,8 @@ class Core:
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
         self.draining = False
+        self.metrics = Metrics()
+        self.metrics.watch(self._gauges, self._loads)
 
     def load(self) -> None:
         """Read tokenizers and weights.
@@ -116,6 +120,16 @@ class Core:
     def close(self) -> None:
         """End the work."""
         self.stepper.close()
+
+    def _gauges(self) -> list[tuple[str, str, float]]:
+        return [
+            ("running", "Replies that are being computed.", self.slots.running),
+            ("waiting", "Requests in the queue.", self.slots.waiting),
+        ]
+
+    def _loads(self) -> dict[str, Load]:
+        models = {name: voice.model for name, voice in self.voices.items()}
+        return {name: model.engine.load for name, model in models.items() if isinstance(model, NativeModel)}
 
     @property
     def alpaca(self) -> Voice:

@@ -1,7 +1,5 @@
 """A way in: a path, what it takes and gives, and everything between the wire and its dialect."""
 
-import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +8,9 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camelid.serve.core import Core
-from camelid.serve.journal import note_error
 from camelid.serve.parsing import parse
 from camelid.serve.refusals import Refusal, error_response, refuse
+from camelid.serve.visit import VISIT, Visit
 from camelid.serve.wire import (
     Gone,
     Streamed,
@@ -31,6 +29,7 @@ class Door:
 
     takes: what the body must hold; None for none. gives: what it answers with, for the document.
     streams: the media type of a streamed reply, "" without one. any_type: whatever the body calls itself.
+    text: the answer is plain text.
     """
 
     method: str
@@ -42,6 +41,7 @@ class Door:
     gives: type[BaseModel] | None = None
     streams: str = ""
     any_type: bool = False
+    text: bool = False
 
     def open(self, core: Core) -> ASGIApp:
         """Return the application of this door."""
@@ -53,7 +53,8 @@ class _Entrance:
         self._door, self._core = door, core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(scope)
+        visit = Visit(scope, self._door.name)
+        VISIT.set(visit)
         headers = {"x-request-id": visit.id}
         try:
             arguments = await self._read(scope, receive)
@@ -106,28 +107,6 @@ class _Entrance:
         response = error_response(refuse(error), scope["path"])
         response.headers.update(headers)
         await response(scope, receive, send)
-
-
-class Visit:
-    """One request, for the log."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.id = header(scope, b"x-request-id")[:64] or "req_" + secrets.token_hex(12)
-        self.method, self.path = scope["method"], scope["path"]
-        self.came_s = time.perf_counter()
-        self.outcome = "ok"
-        self.status = 200
-        self.started = False
-
-    def fail(self, error: Exception) -> None:
-        """Take down what went wrong; with a traceback where nobody expected it."""
-        refusal = refuse(error)
-        self.status, self.outcome = refusal.status, refusal.code or "refused"
-        if refusal.status >= 500:
-            note_error("failed", error, id=self.id, method=self.method, path=self.path)
-
-    def end(self, core: Core) -> None:
-        """Write down how it ended."""
 
 
 def abort(scope: Scope) -> None:

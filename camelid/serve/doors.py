@@ -3,6 +3,7 @@
 from camelid.serve.core import Core
 from camelid.serve.dialects import chat, completions, messages, ollama, responses, words
 from camelid.serve.door import Door
+from camelid.serve.metrics import TEXT
 from camelid.serve.refusals import Refusal
 from camelid.serve.schema.chat import ChatReply, ChatRequest
 from camelid.serve.schema.completions import (
@@ -38,6 +39,10 @@ async def _health(core: Core) -> Whole:
     return Whole({**told, "running": core.slots.running, "waiting": core.slots.waiting})
 
 
+async def _metrics(core: Core) -> Whole:
+    return Whole(core.metrics.write(), media_type=TEXT)
+
+
 async def _models(core: Core) -> Whole:
     entries = [
         {"id": name, "object": "model", "created": core.created, "owned_by": "camelid"} for name in core.names
@@ -47,6 +52,7 @@ async def _models(core: Core) -> Whole:
 
 DOORS = (
     Door("GET", "/health", "health", "Whether the server works.", _health, gives=Health),
+    Door("GET", "/metrics", "metrics", "Figures for Prometheus.", _metrics, text=True),
     Door("GET", "/v1/models", "models", "What can be asked for.", _models, gives=Models),
     Door(
         *("POST", "/v1/chat/completions", "chat", "Answer a conversation.", chat.answer),

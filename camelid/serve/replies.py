@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from camelid.serve.core import Ask, Core
 from camelid.serve.reply import Reply
+from camelid.serve.visit import VISIT
 
 
 class Replies:
@@ -17,6 +18,8 @@ class Replies:
         self.all: list[Reply] = []
         self.prompt_tokens = 0
         self._tasks: list[asyncio.Task[None]] = []
+        if visit := VISIT.get():
+            visit.replies = self
 
     @property
     def first(self) -> Reply:

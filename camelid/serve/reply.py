@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from camelid.errors import CamelidError, RequestError
 from camelid.serve.core import Ask, Core, Voice
+from camelid.serve.metrics import Metrics
 from camelid.serve.refusals import Refusal
-from camelid.serve.runners import Bell
+from camelid.serve.runners import Bell, Running
 from camelid.serve.wording import Told, Wording
 
 Finish = Literal["stop", "length", "error", "cancelled"]
@@ -30,6 +31,7 @@ class Reply:
         self.came_s = time.perf_counter()
         self.first_s: float | None = None
         self.ended_s: float | None = None
+        self._last_s: float | None = None  # when tokens came last
         self._core = core
         self._bell: Bell | None = None
         self._voice: Voice | None = None
@@ -135,6 +137,7 @@ class Reply:
         count = len(tokens)
         if count and self.first_s is None:
             self.first_s = running.first_token_s or time.perf_counter()
+        self._count_gap(count - wording.count)
         pieces = []
         for place in range(wording.count, count):
             logprob = told[place] if place < len(told) else None
@@ -149,6 +152,13 @@ class Reply:
             self._raise(running.error)
         return "".join(pieces)
 
+    def _count_gap(self, new: int) -> None:
+        now = time.perf_counter()
+        if new and self._last_s is not None:
+            self._core.metrics.gap.labels(self.model).observe((now - self._last_s) / new)
+        if new:
+            self._last_s = now
+
     def _was_guessed(self, place: int) -> bool:
         assert self._bell
         guessed = self._bell.running.guessed
@@ -159,6 +169,20 @@ class Reply:
     def _end(self, finish: Finish) -> None:
         self.finish = finish
         self.ended_s = time.perf_counter()
+        if self._bell:
+            self._count(self._core.metrics, self._bell.running)
+
+    def _count(self, metrics: Metrics, running: Running) -> None:
+        model = self.model
+        metrics.replies.labels(model, self.finish).inc()
+        metrics.prompt_tokens.labels(model).inc(len(self.prompt))
+        metrics.reused_tokens.labels(model).inc(running.reused_tokens)
+        metrics.tokens.labels(model).inc(self.wording.count)
+        metrics.drafted.labels(model).inc(running.drafted)
+        metrics.accepted.labels(model).inc(running.accepted)
+        metrics.total.labels(model).observe((self.ended_s or self.came_s) - self.came_s)
+        if self.first_s is not None:
+            metrics.first_token.labels(model).observe(max(0.0, self.first_s - self.came_s))
 
     def _raise(self, error: CamelidError | None) -> None:
         if error:

@@ -25,6 +25,7 @@ class ServeSettings:
     origins: whose pages may call from a browser (CORS). log_requests: write a line for each request.
     log_prompts: write what was said into it.
     votes: a file for the page's votes; "" for none.
+    any_host: answer whatever name a request calls this server by.
     """
 
     folder: str
@@ -46,6 +47,7 @@ class ServeSettings:
     log_prompts: bool = False
     log_requests: bool = True
     votes: str = ""
+    any_host: bool = True
 
     def __post_init__(self) -> None:
         """Raises RecipeError for a number out of its range."""

@@ -22,10 +22,11 @@ LINES = "application/x-ndjson"
 
 @dataclass(frozen=True)
 class Whole:
-    """A reply in one piece."""
+    """A reply in one piece: what becomes JSON, or bytes of another kind."""
 
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,11 @@ async def _until_gone(receive: Receive) -> None:
 
 async def send_whole(send: Send, reply: Whole, headers: Mapping[str, str], status: int = 200) -> None:
     """Send a reply in one piece."""
-    body = to_json(reply.body)
+    body = reply.body if isinstance(reply.body, bytes) else to_json(reply.body)
     fields = {
         **headers,
         **reply.headers,
-        "content-type": "application/json",
+        "content-type": reply.media_type,
         "content-length": str(len(body)),
     }
     await send({"type": "http.response.start", "status": status, "headers": _raw(fields)})
