@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camelid.cli import bench, chat, compare, generate, info, samples, serve, show, training
+from camelid.cli import bench, chat, compare, evaluate, generate, info, samples, serve, show, training
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -29,6 +29,10 @@ _EXAMPLES = {
         "camelid compare pairs/demo",
         "camelid compare pairs/demo --only translation --limit 500 --lang de",
         "camelid compare my/model other/model --task questions.jsonl --metric chrf",
+    ),
+    "eval": (
+        "camelid eval pairs/demo --harness my_task --include-path my/tasks --chat",
+        "camelid eval my/model --harness arc_easy,piqa --limit 200",
     ),
     "bench": (
         "camelid bench pairs/demo",
@@ -93,6 +97,7 @@ _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
 _register("compare", compare.compare)
+_register("eval", evaluate.evaluate)
 _register("bench", bench.bench)
 _register("serve", serve.serve)
 _register("show", show.show)

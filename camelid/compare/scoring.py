@@ -120,6 +120,36 @@ def weigh_choices(model: Backend, pairs: Sequence[tuple[list[int], list[int]]]) 
     return weighed
 
 
+def generate_together(
+    model: NativeModel,
+    prompts: Sequence[tuple[str, list[int]]],
+    settings: SamplingSettings,
+    *,
+    stop_ids: Sequence[int],
+    read: bool = False,
+) -> Iterator[tuple[str, Generation]]:
+    """Yield the name and the finished answer of each prompt as soon as the engine has it.
+
+    Raises what ended an answer, if it ended with an error; the others are then cancelled.
+    """
+    waiting = list(reversed(prompts))
+    running: dict[str, Generation] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < _AT_ONCE:
+                name, prompt = waiting.pop()
+                running[name] = model.engine.submit(prompt, settings, stop_ids=stop_ids, read=read)
+            model.engine.step()
+            for name in [name for name, generation in running.items() if generation.finished]:
+                generation = running.pop(name)
+                if generation.error:
+                    raise generation.error
+                yield name, generation
+    finally:
+        for generation in running.values():
+            model.engine.cancel(generation)
+
+
 @dataclass
 class _Asker:
     """One model, asked the items of one task."""
@@ -220,30 +250,20 @@ class _Asker:
         return tuple(float(value) for value in log_softmax_at(rows, np.asarray(tokens)))
 
     def _generate_together(self, model: NativeModel, items: Sequence[Item]) -> Iterator[Score]:
-        """Yield the answers as the engine has them."""
-        waiting = list(reversed(items))
-        running: dict[str, Generation] = {}
-        try:
-            while waiting or running:
-                while waiting and len(running) < _AT_ONCE:
-                    item = waiting.pop()
-                    prompt = self._prompt(item)
-                    if prompt is None:
-                        yield Score(item.id, finish="read" if self._is_silent(item) else "too long")
-                        continue
-                    running[item.id] = model.engine.submit(
-                        prompt, self.settings, stop_ids=self.tokenizer.stop_ids, read=self.readings
-                    )
-                model.engine.step()
-                for name in [name for name, generation in running.items() if generation.finished]:
-                    yield self._collect(name, running.pop(name))
-        finally:
-            for generation in running.values():
-                model.engine.cancel(generation)
+        """Yield the answers as the engine has them, and first those that are known without it."""
+        asked = [(item.id, self._prompt(item)) for item in items]
+        silent = {item.id for item in items if self._is_silent(item)}
+        for name, prompt in asked:
+            if prompt is None:
+                yield Score(name, finish="read" if name in silent else "too long")
+        prompts = [(name, prompt) for name, prompt in asked if prompt is not None]
+        generated = generate_together(
+            model, prompts, self.settings, stop_ids=self.tokenizer.stop_ids, read=self.readings
+        )
+        for name, generation in generated:
+            yield self._collect(name, generation)
 
     def _collect(self, name: str, generation: Generation) -> Score:
-        if generation.error:
-            raise generation.error
         started = generation.started_s or generation.submitted_s
         finished = generation.finished_s or started
         return Score(

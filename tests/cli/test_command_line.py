@@ -8,7 +8,7 @@ import pytest
 from camelid.cli import main, run
 
 VERBS = (
-    *("train", "chat", "generate", "samples", "info", "compare", "bench", "serve", "show"),
+    *("train", "chat", "generate", "samples", "info", "compare", "eval", "bench", "serve", "show"),
     *("tokenizer", "pretrain", "distill", "finetune"),
 )
 
