@@ -4,7 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from camelid.cli import bench, chat, compare, evaluate, generate, info, samples, serve, show, training
+from camelid.cli import (
+    bench,
+    calibrate,
+    chat,
+    compare,
+    evaluate,
+    generate,
+    info,
+    samples,
+    serve,
+    show,
+    training,
+)
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -29,6 +41,12 @@ _EXAMPLES = {
         "camelid compare pairs/demo",
         "camelid compare pairs/demo --only translation --limit 500 --lang de",
         "camelid compare my/model other/model --task questions.jsonl --metric chrf",
+    ),
+    "calibrate": (
+        "camelid calibrate pairs/demo --llama-share 0.3",
+        "camelid calibrate pairs/demo --p95-latency-ms 80",
+        "camelid calibrate pairs/demo --max-quality-loss 0.02 --confidence 0.9",
+        "camelid calibrate pairs/demo --votes votes.jsonl",
     ),
     "eval": (
         "camelid eval pairs/demo --harness my_task --include-path my/tasks --chat",
@@ -97,6 +115,7 @@ _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
 _register("compare", compare.compare)
+_register("calibrate", calibrate.calibrate)
 _register("eval", evaluate.evaluate)
 _register("bench", bench.bench)
 _register("serve", serve.serve)

@@ -38,6 +38,7 @@ class Evidence:
         of the Llama's, from 0 to 1. first_s: (N,), the Alpaca's time to its first token. seconds: (N, 2), of
         whole answers, one request at a time.
     source: where the labels are from, "held-out items" or "votes".
+    items: each request's task and item id; empty of votes.
     """
 
     requests: tuple[tuple[Message, ...], ...]
@@ -48,6 +49,7 @@ class Evidence:
     first_s: Floats
     seconds: Floats
     source: str = "held-out items"
+    items: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -63,6 +65,7 @@ class Evidence:
             self.first_s[rows],
             self.seconds[rows],
             self.source,
+            tuple(self.items[row] for row in rows) if self.items else (),
         )
 
     def reading(self, row: int) -> Reading:
@@ -87,6 +90,7 @@ def collect(
     # Timed first: a prompt that was asked before is read from the cache, and would seem to take no time.
     times = {role: _time(models[role], tokenizer, tasks, seed) for role in models}
     rows: list[tuple[Item, Reading, Score, Score]] = []
+    names: dict[str, str] = {}
     for task in tasks:
         items = [item for item in task.items(limit, seed) if item.messages]
         items = [
@@ -96,6 +100,7 @@ def collect(
             scores = {
                 role: _ask(model, tokenizer, task, items, role, progress) for role, model in models.items()
             }
+            names |= dict.fromkeys((item.id for item in items), task.name)
             for item, alpaca, llama in zip(items, scores["alpaca"], scores["llama"], strict=True):
                 reading = alpaca.reading or read_prompt(models["alpaca"], prompt_ids(tokenizer, item))
                 rows.append((item, reading, alpaca, llama))
@@ -125,6 +130,7 @@ def collect(
         np.array([[alpaca.quality, llama.quality] for _, _, alpaca, llama in rows]),
         np.array([times["alpaca"](sizes[item.id][0], 1) for item, *_ in rows]),
         seconds,
+        items=tuple((names[item.id], item.id) for item, *_ in rows),
     )
 
 
@@ -199,14 +205,20 @@ def _time(
 
 
 def _fit_line(rows: Floats, seconds: Floats) -> Floats:
-    """Return base, per prompt token and per reply token; none is negative."""
+    """Return base, per prompt token and per reply token; none is negative.
+
+    By least absolute deviations, since a busy machine makes a few answers very slow; iteratively reweighted.
+    """
     kept = [0, 1, 2]
+    line = np.zeros(3)
     while kept:
-        found, *_ = np.linalg.lstsq(rows[:, kept], seconds, rcond=None)
+        weights = np.ones(len(rows))
+        for _ in range(20):
+            found, *_ = np.linalg.lstsq(rows[:, kept] * weights[:, None], seconds * weights, rcond=None)
+            away = np.abs(seconds - rows[:, kept] @ found)
+            weights = 1 / np.sqrt(np.maximum(away, 1e-3 * float(np.median(seconds)) + 1e-9))
         if (found >= 0).all():
+            line[kept] = found
             break
         kept.remove(kept[int(found.argmin())])
-    line = np.zeros(3)
-    if kept:
-        line[kept] = found
     return line
