@@ -7,6 +7,8 @@ import re
 import pytest
 from page_stub import CHROMIUM, FLAGS, Stub, serving
 
+from camelid.route.votes import read_votes
+
 playwright = pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="they need axe-playwright-python")
 if not os.path.exists(CHROMIUM):
@@ -19,6 +21,13 @@ HOSTILE = (
     "<a href='javascript:window.harmed=1'>here</a> <style>*{display:none}</style>\n\n"
     "```html\n</code></pre><script>window.harmed=1</script>\n```\n"
 )
+
+# What the browser keeps of the latest answer.
+KEPT = """async () => {
+    const store = await import("/page/store.js");
+    const [head] = await store.list();
+    return (await store.load(head.id)).turns[1]?.replies.map((reply) => reply.text);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +55,7 @@ def open_page(browser, address, stub):
     stub.begin()
     contexts, faults = [], []
 
-    def open_page(path="/", *, ready=True, **options):
+    def open_page(path="/", *, ready=True, address=address, **options):
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
@@ -171,6 +180,15 @@ def test_a_conversation_goes_on(page, stub):
     assert said(stub) == [("user", "One"), ("assistant", "alpaca speaks."), ("user", "Two")]
 
 
+def test_a_conversation_may_be_single_questions(page, stub):
+    ask(page, "One", "alpaca")
+    page.click("#settings summary")
+    page.uncheck("#settings [name=history]")
+    ask(page, "Two")
+    assert said(stub) == [("user", "Two")]
+    expect(page.locator("article .figures").last).to_contain_text("without the earlier turns")
+
+
 def test_one_model_without_a_pair(open_page, stub, request):
     stub.models = ["solo"]
     stub.replies["solo"] = ["alone"]
@@ -257,7 +275,7 @@ def test_votes_are_rated_and_exported(page, stub):
     ask(page, "Which?", "both")
     page.click(".vote [data-choice=left]")
     expect(page.locator(".vote .small")).not_to_be_empty()
-    page.click("text=Votes")
+    page.click(".views >> text=Votes")
     expect(page.locator(".verdicts")).to_contain_text("Not decided yet: Llama is preferred to Alpaca")
     with page.expect_download() as download:
         page.click("text=Export preference pairs")
@@ -348,12 +366,7 @@ def test_what_was_being_written_is_kept_as_far_as_it_came(page, stub):
     stub.gate.clear()
     ask(page, "Half", "llama", wait=False)
     expect(replies(page)).to_have_text("llama ")
-    kept = """async () => {
-        const store = await import("/page/store.js");
-        const [head] = await store.list();
-        return (await store.load(head.id)).turns[1]?.replies[0].text;
-    }"""
-    while page.evaluate(kept) != "llama ":
+    while page.evaluate(KEPT) != ["llama "]:
         pass
     reload(page)
     expect(replies(page)).to_have_text("llama ")
@@ -507,6 +520,22 @@ def test_a_refusal_is_said_in_the_server_s_words(page, stub):
     assert said(stub) == [("user", "Now!")]
 
 
+def test_a_question_that_was_never_answered_is_not_told_again(page, stub):
+    stub.refusals.append((400, {"error": {"message": "No."}}, {}))
+    ask(page, "Refused", "alpaca")
+    ask(page, "Answered")
+    assert said(stub) == [("user", "Answered")]
+
+
+def test_without_a_router_a_retry_asks_the_alpaca(page, stub):
+    stub.refusals.append((400, {"error": {"message": "No router.", "code": "model_not_calibrated"}}, {}))
+    ask(page, "You choose", "auto")
+    expect(page.locator(".error")).to_have_text("No router.")
+    page.get_by_role("button", name="Retry").click()
+    expect(replies(page)).to_have_text(["alpaca speaks."])
+    assert stub.requests[-1]["model"] == "alpaca"
+
+
 def test_what_does_not_fit_can_be_asked_alone(page, stub):
     ask(page, "Before", "alpaca")
     stub.refusals.append((400, {"error": {"message": "Too long.", "code": "context_length_exceeded"}}, {}))
@@ -539,6 +568,34 @@ def test_a_key_is_asked_for_and_kept_until_the_tab_is_closed(open_page, stub):
     expect(page.locator("#key-dialog")).to_be_hidden()
 
 
+# ── the real server ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_real_pair_answers_side_by_side(open_page, start, pair_folder, tmp_path):
+    """What streams onto the page is what the server gives whole, and its votes are what calibrate reads."""
+    with start(pair_folder, "--threads", 1, "--votes", tmp_path / "votes.db") as running:
+        page = open_page(address=running.url)
+        page.click("#settings summary")
+        page.fill("#settings [name=max_tokens]", "24")
+        page.keyboard.press("Escape")
+        ask(page, "What is a vicuña?", "both")
+        for model, article in zip(("llama", "alpaca"), page.locator("article").all(), strict=True):
+            expect(article.locator(".name")).to_have_text(model.title())
+            expect(article.locator(".figures")).to_contain_text("tokens/s")
+            messages = [{"role": "user", "content": "What is a vicuña?"}]
+            body = {"model": model, "messages": messages, "max_tokens": 24}
+            whole = page.request.post(f"{running.url}/v1/chat/completions", data=body).json()
+            text = whole["choices"][0]["message"]["content"]
+            kept = page.evaluate(KEPT)[0 if model == "llama" else 1]
+            assert kept == text
+        page.click(".vote [data-choice=left]")
+        expect(page.locator(".vote .small")).to_have_text("Thank you, kept.")
+        exported = page.request.get(f"{running.url}/votes/export?form=comparisons").text()
+    (tmp_path / "votes.jsonl").write_text(exported, encoding="utf-8")
+    ((messages, alpaca, llama),) = read_votes(tmp_path / "votes.jsonl")
+    assert ([turn.content for turn in messages], alpaca, llama) == (["What is a vicuña?"], 0.0, 1.0)
+
+
 # ── the sheet ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -546,7 +603,7 @@ def test_the_sheet_is_shown_where_it_can_do_nothing(page, stub):
     html = "<!doctype html><style>p{color:rgb(1,2,3)}</style><p id=x>measured</p>"
     html += "<script>parent.harmed = x.id = 'no'</script>"
     (stub.folder / "sheet.html").write_text(html, encoding="utf-8")
-    page.click("text=Sheet")
+    page.click(".views >> text=Sheet")
     inside = page.frame_locator("iframe")
     expect(inside.locator("p")).to_have_text("measured")
     expect(inside.locator("p")).to_have_css("color", "rgb(1, 2, 3)")
@@ -556,7 +613,7 @@ def test_the_sheet_is_shown_where_it_can_do_nothing(page, stub):
 
 
 def test_without_a_sheet_its_command_is_named(page):
-    page.click("text=Sheet")
+    page.click(".views >> text=Sheet")
     expect(page.locator("#sheet-place pre")).to_have_text("camelid compare PAIR")
 
 

@@ -15,7 +15,7 @@ const LABELS = { auto: "Auto", llama: "Llama", alpaca: "Alpaca", blend: "Blend",
 const RETRY_TEMPERATURE = 0.7; // the likeliest answer would only come again
 const SAVE_EVERY_MS = 1000;
 
-const settings = { who: "", dial: 0.5, system: "", temperature: "", max_tokens: "", seed: "", blind: false, drafted: false };
+const settings = { who: "", dial: 0.5, system: "", temperature: "", max_tokens: "", seed: "", history: true, blind: false, drafted: false };
 const views = new Map(); // of the open conversation's turns, by id
 const running = new Map(); // conversations being answered, by id: { conversation, controller }
 let current = newConversation();
@@ -229,14 +229,15 @@ function ask(text) {
 }
 
 /** Answer the last question; retry: let the answer differ; alone: tell the models nothing of the turns before. */
-async function answer({ retry = false, alone = false } = {}) {
+async function answer({ retry = false, alone = !settings.history } = {}) {
   const conversation = current;
   const options = optionsNow();
   if (retry && !options.temperature) options.temperature = RETRY_TEMPERATURE;
-  const requests = requestsNow().map((request) => ({ ...request, alone, temperature: options.temperature ?? null }));
-  const turn = newAnswer(requests, settings);
   const messages = messagesOf(conversation, settings.system.trim());
-  turn.prompt = alone ? lastQuestion(messages) : messages;
+  const prompt = alone ? lastQuestion(messages) : messages;
+  const about = { alone: prompt.length < messages.length, temperature: options.temperature ?? null };
+  const turn = newAnswer(requestsNow().map((request) => ({ ...request, ...about })), settings);
+  turn.prompt = prompt;
   conversation.turns.push(turn);
   const controller = new AbortController();
   running.set(conversation.id, { conversation, controller });
@@ -285,6 +286,7 @@ async function stream(conversation, turn, place, options, signal) {
   } catch (error) {
     const stopped = error.name === "AbortError";
     Object.assign(reply, stopped ? { state: "stopped" } : { state: "failed", error: error.message, code: error.code ?? null });
+    if (error.code === "model_not_calibrated") find('#who input[value="alpaca"]')?.click(); // a retry asks who can answer
   }
   reply.model ??= ["llama", "alpaca"].includes(reply.asked) ? reply.asked : null;
   settleView(turn, place);

@@ -24,14 +24,15 @@ export function nameOf(reply) {
   return names[model] ?? model;
 }
 
-/** Return OpenAI's messages up to, not with, the turn at `end`; of two answers the one that was kept. */
-export function messagesOf(conversation, system = "", end = conversation.turns.length) {
+/** Return OpenAI's messages: of two answers the one that was kept, and no question that was never answered but the last. */
+export function messagesOf(conversation, system = "") {
   const messages = system ? [{ role: "system", content: system }] : [];
-  for (const turn of conversation.turns.slice(0, end)) {
+  for (const turn of conversation.turns) {
     if (turn.role === "user") messages.push({ role: "user", content: turn.text });
     else {
       const { text } = turn.replies[turn.kept];
       if (text) messages.push({ role: "assistant", content: text });
+      else messages.pop();
     }
   }
   return messages;

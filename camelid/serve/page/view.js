@@ -138,7 +138,7 @@ export class AnswerView {
     const { turn } = this;
     const names = turn.replies.map((reply, place) => (isHidden(turn) ? "AB"[place] : nameOf(reply)));
     const roles = turn.replies.map((reply) => (isHidden(turn) ? "" : (reply.model ?? "")));
-    const choices = [["left", names[0], roles[0]], ["right", names[1], roles[1]], ["tie", "As good", ""], ["bad", "Both bad", ""]];
+    const choices = [["left", names[0], roles[0]], ["right", names[1], roles[1]], ["tie", "Tie", ""], ["bad", "Both bad", ""]];
     const focused = document.activeElement?.dataset?.choice;
     this.vote.replaceChildren(
       make("legend", {}, "Which is better?"),
