@@ -15,8 +15,6 @@ from camelid.cli.options import (
     Temperature,
     TopK,
     TopP,
-    choose_speaker,
-    open_speakers,
     sampling_options,
 )
 
@@ -38,15 +36,17 @@ def chat(
     """Talk with a pair, or with one model.
 
     Answers appear as they come, and what was said before is remembered. Ctrl-C stops an answer, Ctrl-D
-    leaves, /help lists the commands. Lines from a pipe are turns too.
+    leaves, /help lists the commands. Lines from a pipe are turns too. With --model auto the pair's router
+    chooses who answers, and says why.
     """
     options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
     from camelid.cli.conversation import Conversation
     from camelid.cli.turns import read_turns
+    from camelid.cli.voices import choose_voice, open_voices
 
-    speakers = open_speakers(folder)
-    speaker = choose_speaker(speakers, model, "alpaca")
-    conversation = Conversation(speakers, speaker, options, system=system, interactive=sys.stdin.isatty())
+    voices = open_voices(folder)
+    voice = choose_voice(voices, model, "alpaca")
+    conversation = Conversation(voices, voice, options, system=system, interactive=sys.stdin.isatty())
     conversation.greet(str(folder))
     for line in read_turns():
         if not conversation.take(line):

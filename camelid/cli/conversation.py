@@ -8,13 +8,14 @@ import sys
 from collections.abc import Mapping
 
 from camelid.cli.screen import open_console, printable, say_bytes, shorten, write
-from camelid.errors import RequestError, suggest
+from camelid.cli.voices import Chooser, Voice
+from camelid.errors import CamelidError, RequestError, suggest
 from camelid.generate.sampling import SamplingOptions
-from camelid.pair import Reply, Speaker
+from camelid.pair import Reply
 from camelid.text.records import Message
 
 HELP = {
-    "/model NAME": "let the other model answer, from here on",
+    "/model NAME": "let the other model answer, from here on; auto lets the router choose",
     "/reset": "forget the conversation",
     "/stats": "how full the context is, and how fast the last answer was",
     "/help": "this list",
@@ -29,8 +30,8 @@ class Conversation:
 
     def __init__(
         self,
-        speakers: Mapping[str, Speaker],
-        speaker: Speaker,
+        speakers: Mapping[str, Voice],
+        speaker: Voice,
         options: SamplingOptions,
         *,
         system: str = "",
@@ -57,9 +58,7 @@ class Conversation:
         others = [other for other in self._speakers if other != self.speaker.name]
         also = f" /model {others[0]} asks the other." if others else ""
         self._load()
-        self._remark(
-            f"{name}: the {self.speaker.name} answers.{also} /help lists the commands, Ctrl-D leaves."
-        )
+        self._remark(f"{name}: {self._who()}.{also} /help lists the commands, Ctrl-D leaves.")
 
     def take(self, line: str) -> bool:
         """Answer a turn, or obey a command; return whether the conversation goes on."""
@@ -84,7 +83,8 @@ class Conversation:
             self._tell_unread(turns, unread)
         self.unread = unread
         if self._interactive:
-            self._console.print(f"{self.speaker.name} › ", style=self._colour(), end="")
+            name = stream.decision.model if stream.decision else self.speaker.name
+            self._console.print(f"{name} › ", style=_colour(name), end="")
         try:
             for piece in stream:
                 write(piece)
@@ -125,6 +125,8 @@ class Conversation:
             why = "the context is full" if full else f"--max-tokens {most}"
             self._note(f"The answer was cut: {why}." + " /reset begins anew." * full)
         self._remark(("stopped · " if reply.finish_reason == "cancelled" else "") + _figures(reply))
+        if reply.decision:
+            self._remark(f"{reply.model} because {reply.decision.reason}")
 
     def _obey(self, line: str) -> bool:
         """Carry out a command; return whether the conversation goes on."""
@@ -145,13 +147,20 @@ class Conversation:
 
     def _choose(self, name: str) -> None:
         if not name:
-            self._say(f"The {self.speaker.name} answers. Known: {', '.join(self._speakers)}.")
+            who = self._who()
+            self._say(f"{who[0].upper()}{who[1:]}. Known: {', '.join(self._speakers)}.")
         elif name not in self._speakers:
             self._refuse(f"There is no model {name!r} here.{suggest(name, self._speakers)}")
         else:
-            self.speaker = self._speakers[name]
-            self._load()
-            self._remark(f"The {name} answers from here on.")
+            before, self.speaker = self.speaker, self._speakers[name]
+            try:
+                self._load()
+            except CamelidError as error:
+                self.speaker = before
+                self._refuse(str(error))
+                return
+            who = self._who()
+            self._remark(f"{who[0].upper()}{who[1:]} from here on.")
 
     def _reset(self, _: str) -> None:
         self.turns, self.unread, self._last = [], 0, None
@@ -161,10 +170,8 @@ class Conversation:
         context = self.speaker.config.max_position_embeddings
         read = [*self._system, *self.turns[self.unread :]]
         used = self.speaker.count_tokens(read) if read else 0
-        config, memory = self.speaker.config, say_bytes(self.speaker.model.weight_bytes)
-        layers = f"{config.num_hidden_layers} layer{'s' * (config.num_hidden_layers > 1)}"
         lines = [
-            f"{self.speaker.name}: {config.num_parameters:,} parameters in {layers}, {memory} of weights",
+            self._describe(),
             f"context: {used} of {context} tokens, {len(self.turns)} turns",
         ]
         if self.unread:
@@ -172,6 +179,19 @@ class Conversation:
         if self._last:
             lines.append(f"last answer: {_figures(self._last)}, of a prompt of {self._last.prompt_tokens}")
         self._say("\n".join(lines))
+
+    def _describe(self) -> str:
+        """Return in a line what answers."""
+        if isinstance(self.speaker, Chooser):
+            return self.speaker.describe()
+        config, memory = self.speaker.config, say_bytes(self.speaker.model.weight_bytes)
+        layers = f"{config.num_hidden_layers} layer{'s' * (config.num_hidden_layers > 1)}"
+        return f"{self.speaker.name}: {config.num_parameters:,} parameters in {layers}, {memory} of weights"
+
+    def _who(self) -> str:
+        if isinstance(self.speaker, Chooser):
+            return "the router chooses who answers"
+        return f"the {self.speaker.name} answers"
 
     def _show_help(self, _: str) -> None:
         lines = [f"{name:12} {what}" for name, what in HELP.items()]
@@ -183,9 +203,6 @@ class Conversation:
                 self.speaker.load()
         else:
             self.speaker.load()
-
-    def _colour(self) -> str:
-        return "bold " + _COLOURS.get(self.speaker.name, "green")
 
     def _say(self, text: str) -> None:
         """Answer a command."""
@@ -211,6 +228,10 @@ class Conversation:
         if not self._interactive:
             raise RequestError(text)
         self._remark(text, style="red")
+
+
+def _colour(name: str) -> str:
+    return "bold " + _COLOURS.get(name, "green")
 
 
 def _figures(reply: Reply) -> str:

@@ -17,8 +17,6 @@ from camelid.cli.options import (
     Temperature,
     TopK,
     TopP,
-    choose_speaker,
-    open_speakers,
     sampling_options,
 )
 
@@ -48,19 +46,29 @@ def generate(
 ) -> None:
     """Answer one prompt.
 
-    Of a pair the Alpaca answers, and the Llama goes on with a text, unless --model says otherwise. A model
-    without a chat template can only --continue.
+    Of a pair the Alpaca answers, and the Llama goes on with a text, unless --model says otherwise; with
+    --model auto the router chooses who answers, and says why. A model without a chat template can only
+    --continue.
     """
     options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
     from camelid.cli.screen import open_console, printable, write
+    from camelid.cli.voices import Chooser, choose_voice, open_voices
+    from camelid.errors import RequestError
     from camelid.pair import read_all
 
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
-    speaker = choose_speaker(open_speakers(folder), model, "llama" if continue_ else "alpaca")
-    continue_ = continue_ or speaker.tokenizer.template is None
-    stream = speaker.continue_text(text, **options) if continue_ else speaker.stream(text, **options)
+    voice = choose_voice(open_voices(folder), model, "llama" if continue_ else "alpaca")
+    continue_ = continue_ or voice.tokenizer.template is None
+    if not continue_:
+        stream = voice.stream(text, **options)
+    elif isinstance(voice, Chooser):
+        raise RequestError("Nobody chooses who goes on with a text. Use --model llama or --model alpaca.")
+    else:
+        stream = voice.continue_text(text, **options)
     if as_json:
-        print(json.dumps(dataclasses.asdict(read_all(stream)), ensure_ascii=False, indent=2))
+        reply = read_all(stream)
+        told = {**dataclasses.asdict(reply), "decision": reply.decision and reply.decision.to_dict()}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
         return
     if continue_ and sys.stdout.isatty():
         open_console().print(printable(text), style="dim", end="", soft_wrap=True, markup=False)
@@ -68,6 +76,9 @@ def generate(
         write(piece)
     write("\n")
     _tell_cut(stream.reply, max_tokens)
+    if isinstance(voice, Chooser) and stream.decision:
+        who = stream.decision.model.capitalize()
+        print(f"camelid: the {who} answered: {stream.decision.reason}.", file=sys.stderr)
 
 
 def _tell_cut(reply: "Reply", max_tokens: int) -> None:

@@ -114,7 +114,7 @@ def test_somebody_at_the_keyboard_sees_who_answers_and_how_fast(type_in, folder)
     for expected in (
         "the alpaca answers. /model llama asks the other. /help lists the commands, Ctrl-D leaves. alpaca › ",
         "The answer was cut: --max-tokens 5. alpaca · 5 tokens · the first after",
-        "The alpaca answers. Known: llama, alpaca. The llama answers from here on. llama › ",
+        "The alpaca answers. Known: llama, alpaca, auto. The llama answers from here on. llama › ",
         "parameters in 2 layers",
         "of 96 tokens, 4 turns last answer: llama · 5 tokens",
     ):
