@@ -100,13 +100,17 @@ class Played:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a comparison found. costs: by model; empty when nothing was timed."""
+    """All that a comparison found.
+
+    costs: by model; empty when nothing was timed. unasked: tasks of which no prompt fits in both contexts.
+    """
 
     contestants: tuple[Contestant, Contestant]
     played: dict[str, Played]
     costs: dict[str, Cost]
     limit: int | None
     seed: int
+    unasked: tuple[str, ...] = ()
 
     @property
     def same_tokenizer(self) -> bool:
@@ -135,12 +139,21 @@ def hold_contest(
 
     limit: the most items of each task. keep: the folder of the scores. timed: measure what answers cost, too.
 
-    Raises RequestError when a task takes conversations and a model has no chat template, DataError when a
-    task has nothing to ask, and CheckpointError when a model cannot be loaded.
+    Raises RequestError when a task takes conversations and a model has no chat template, and when no prompt
+    fits in both contexts, DataError when a task has nothing to ask, CheckpointError when a model cannot be
+    loaded.
     """
     for contestant in contestants:
         _check_template(contestant, tasks)
     asked = {name: _draw(task, contestants, limit, seed) for name, task in tasks.items()}
+    unasked = [task.title for name, task in tasks.items() if not asked[name][0]]
+    tasks = {name: task for name, task in tasks.items() if asked[name][0]}
+    if not tasks:
+        contexts = " and ".join(str(each.config.max_position_embeddings) for each in contestants)
+        raise RequestError(
+            f"No prompt of {', '.join(unasked)} fits in the contexts of both models ({contexts} tokens). "
+            "Shorten the prompts, or use fewer --fewshot examples."
+        )
     scores: dict[str, dict[str, list[Score]]] = {name: {} for name in tasks}
     for contestant in contestants:
         total = sum(len(items) for items, _ in asked.values())
@@ -154,7 +167,7 @@ def hold_contest(
         name: Played(tasks[name], asked[name][0], scores[name], asked[name][1], evidence[name])
         for name in tasks
     }
-    return Outcome(contestants, played, costs, limit, seed)
+    return Outcome(contestants, played, costs, limit, seed, tuple(unasked))
 
 
 class _Late:
@@ -185,7 +198,7 @@ def _check_template(contestant: Contestant, tasks: Mapping[str, Task]) -> None:
 def _draw(
     task: Task, contestants: Sequence[Contestant], limit: int | None, seed: int
 ) -> tuple[list[Item], int]:
-    """Return the items to ask, and how many were left out before there were enough."""
+    """Return the items to ask, and how many did not fit before there were enough."""
     kept: list[Item] = []
     left_out = 0
     for item in task.items(seed=seed):
@@ -195,12 +208,6 @@ def _draw(
             kept.append(item)
         else:
             left_out += 1
-    if not kept:
-        raise RequestError(
-            f"No item of {task.name} fits in the contexts of both models "
-            f"({' and '.join(str(each.config.max_position_embeddings) for each in contestants)} tokens). "
-            "Shorten the prompts, use fewer --fewshot examples, or leave the task out with --only."
-        )
     return kept, left_out
 
 

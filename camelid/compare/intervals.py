@@ -8,6 +8,7 @@ whole sets. Its percentiles are widened for small sets. benchmarks/coverage.py s
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist
 
 import numpy as np
@@ -89,24 +90,29 @@ def pair_sums(
 ) -> Pairing:
     """Return how two compare whose items' rows, (N, K), are summed and pooled into a figure.
 
-    The same items are drawn for both. Of fewer than two items there are no intervals.
+    The same items are drawn for both. Of fewer than two items, or of none that count, there are no intervals.
 
     Source: Koehn 2004 (W04-3250), the paired bootstrap; Hesterberg 2015, arXiv:1411.5279, section 4.3, the
     expanded percentile interval; the p-value is that of the bootstrap moved to no difference.
     """
-    values = [float(pool(rows.sum(axis=0, keepdims=True))[0]) for rows in (first, second)]
+    values = [float(pool(total(rows))[0]) for rows in (first, second)]
     value = values[0] - values[1]
     n = len(first)
-    if n < 2:
+    if n < 2 or math.isnan(value):
         nothing = (math.nan, math.nan)
         one, two = (Figure(each, *nothing) for each in values)
         return Pairing(one, two, Difference(value, *nothing, 1.0), "paired bootstrap")
     drawn = _draw((first, second), pool, resamples, seed)
     spans = [_span(figures, n, confidence) for figures in (*drawn, drawn[0] - drawn[1])]
     moved = np.abs(drawn[0] - drawn[1] - value) * math.sqrt(n / (n - 1))
-    reached = int((moved >= abs(value) - 1e-12).sum())
+    reached = int((~(moved < abs(value) - 1e-12)).sum())  # what cannot be told speaks for no difference
     difference = Difference(value, *spans[2], (1 + reached) / (1 + resamples))
     return Pairing(Figure(values[0], *spans[0]), Figure(values[1], *spans[1]), difference, "paired bootstrap")
+
+
+def total(rows: Floats) -> Floats:
+    """Return the sums of the columns, (1, K), each rounded once: a mean is exact to the last digit."""
+    return np.array([[math.fsum(column) for column in rows.T]])
 
 
 def wilson(right: int, n: int, confidence: float = CONFIDENCE) -> Figure:
@@ -125,8 +131,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     n, least = only_first + only_second, min(only_first, only_second)
     if only_first == only_second:
         return 1.0
-    tail = sum(math.comb(n, k) for k in range(least + 1))
-    return float(min(1.0, 2 * tail / 2**n))
+    ways = tail = 1
+    for k in range(least):
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
+    return min(1.0, float(Fraction(2 * tail, 2**n)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from camelid.compare.intervals import total
 from camelid.compare.score import Score
 from camelid.compare.task import Item
 from camelid.errors import MissingExtraError, RecipeError, suggest
@@ -45,7 +46,7 @@ class Metric:
 
     def of(self, items: Sequence[Item], scores: Sequence[Score]) -> float:
         """Return the figure of a whole set; NaN where there is nothing to judge."""
-        return float(self.pool(self.statistics(items, scores).sum(axis=0, keepdims=True))[0])
+        return float(self.pool(total(self.statistics(items, scores)))[0])
 
     def say(self, value: float, signed: bool = False) -> str:
         """Return a value with its unit; of shares in percent a difference, which is signed, is in points."""

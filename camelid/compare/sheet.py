@@ -208,6 +208,8 @@ def _note(outcome: Outcome) -> list[str]:
     if left:
         said = ", ".join(f"{title} {count}" for title, count in left.items())
         notes.append(f"Left out, because the prompt does not fit in both contexts: {said}.")
+    if outcome.unasked:
+        notes.append(f"Not asked, because no prompt fits in both contexts: {', '.join(outcome.unasked)}.")
     cut = _most_cut(list(outcome.played.values()), [one.name, two.name])
     if cut:
         notes.append(f"Many answers were cut at the most tokens that the task allows: {cut}.")

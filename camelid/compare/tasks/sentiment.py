@@ -13,10 +13,15 @@ RECORDS = ("sentiment",)
 
 
 def make_task(records: Sequence[Record]) -> Task:
-    """Return the task of all labelled texts among the records; their language's labels are the choices."""
+    """Return the task of all labelled texts among the records.
+
+    The choices are the labels of their language; those of all languages where it has only one.
+    """
     items = answers_of(records, RECORDS)
     labels = defaultdict(set)
     for item in items:
         labels[item.lang].add(item.target)
-    chosen = tuple(replace(item, choices=tuple(sorted(labels[item.lang]))) for item in items)
-    return Task(NAME, "Sentiment", ("accuracy", "macro_f1"), "choose", chosen, group_by="")
+    every = tuple(sorted(set().union(*labels.values())))
+    known = {lang: tuple(sorted(found)) if len(found) > 1 else every for lang, found in labels.items()}
+    chosen = tuple(replace(item, choices=known[item.lang]) for item in items) if len(every) > 1 else ()
+    return Task(NAME, "Sentiment", ("accuracy", "macro_f1"), "choose", chosen)
