@@ -19,6 +19,7 @@ from camelid.pair import Pair, Speaker
 from camelid.serve.grammar import Grammars
 from camelid.serve.metrics import Metrics
 from camelid.serve.refusals import Refusal
+from camelid.serve.routing import Routing
 from camelid.serve.runners import EngineRunner, Runner, Stepper, ThreadRunner
 from camelid.serve.settings import ServeSettings
 from camelid.serve.slots import Slots
@@ -96,7 +97,8 @@ class Core:
             self._speakers = {speaker.name: speaker}
         self.names: tuple[str, ...] = tuple(self._speakers)
         if self.is_pair:
-            self.names = ("auto", "llama", "alpaca", "blend")
+            choosing = ("auto",) if Routing.is_there(self.folder) else ()
+            self.names = (*choosing, "llama", "alpaca", "blend")
         self.voices: dict[str, Voice] = {}
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
@@ -111,6 +113,8 @@ class Core:
         """
         for speaker in self._speakers.values():
             speaker.load()
+        if self.is_pair:
+            self.routing = Routing(self.folder)
         self.voices = {name: Voice(speaker, self.stepper) for name, speaker in self._speakers.items()}
 
     def start(self) -> None:
@@ -152,7 +156,7 @@ class Core:
         Raises Refusal, 404, for a name that is not there.
         """
         known = name.removesuffix(":latest")
-        if known not in self.names:
+        if known not in self.names and not (self.is_pair and known == "auto"):
             raise Refusal(
                 f"The model {name!r} does not exist here.{suggest(known, self.names)}",
                 status=404,

@@ -8,6 +8,7 @@ import array
 import asyncio
 import functools
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -127,5 +128,7 @@ class GrammarGuide(Guide):
 
 
 def _first_line(message: str) -> str:
-    line = " ".join(message.split())
+    """Return what llguidance says is wrong, without the place in a grammar that the user never wrote."""
+    said = message.partition("failed to compile JSON schema: ")[2] or message
+    line = " ".join(re.split(r"\n\s*\d+ \|", said)[0].split())
     return (line if len(line) <= 200 else line[:197] + "…").rstrip(".") + "."

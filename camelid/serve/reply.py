@@ -1,12 +1,20 @@
 """One reply on its way: who gives it, its text as it comes, how it ended, and what it took.
 
-Belongs to the event loop; the tokens come from a runner's thread.
+Belongs to the event loop; the tokens come from a runner's thread. With "auto" the Alpaca reads the prompt and
+begins, and the router may give the reply to the Llama, at once or from a doubtful token on; nothing that was
+said is taken back.
 """
 
+import asyncio
+import dataclasses
 import time
 from typing import Any, Literal
 
 from camelid.errors import CamelidError, RequestError
+from camelid.generate.native_backend import NativeModel
+from camelid.generate.sampling import SamplingSettings
+from camelid.route.features import read_prompt
+from camelid.route.router import Decision, Router, defer
 from camelid.serve.core import Ask, Core, Voice
 from camelid.serve.metrics import Metrics
 from camelid.serve.refusals import Refusal
@@ -20,13 +28,14 @@ class Reply:
     """The answer to one request; `begin`, then `read` until None, then `close` in any case.
 
     index: which of several replies to the request this is. finish: None while it runs.
-    model, reason: who answered and why, known once it has begun.
+    model, reason: who answered and why, known once it has begun. decision: the router's, if it was asked.
     """
 
     def __init__(self, core: Core, ask: Ask, prompt: list[int], index: int = 0) -> None:
         self.ask, self.prompt, self.index = ask, prompt, index
         self.finish: Finish | None = None
         self.model, self.reason = "", ""
+        self.decision: Decision | None = None
         self.wording = Wording(core.tokenizer.decoder(), ask.stop)
         self.came_s = time.perf_counter()
         self.first_s: float | None = None
@@ -36,7 +45,10 @@ class Reply:
         self._bell: Bell | None = None
         self._voice: Voice | None = None
         self._holds_slot = False
+        self._taken_s = 0.0
         self._guesses = 0  # places of guessed tokens that were passed
+        self._before = 0  # tokens that another model said
+        self._doubter: Router | None = None  # who watches the Alpaca's tokens
 
     async def begin(self) -> None:
         """Return when the reply has a slot and is being computed.
@@ -45,15 +57,11 @@ class Reply:
         """
         voice, dial, self.reason = self._core.choose(self.ask)
         if voice is None:
-            raise Refusal(
-                "The model 'auto' needs a router, which this pair does not have yet. Make one with: camelid "
-                "calibrate PAIR. Or ask for 'llama', 'alpaca' or 'blend'.",
-                code="model_not_calibrated",
-                param="model",
-            )
-        guide = await voice.grammars.guide(self.ask.grammar) if self.ask.grammar else None
+            await self._begin_auto()
+            return
+        guide = await self._guide(voice)
         await self._take_slot()
-        self._submit(voice, dial=dial, guide=guide)
+        self._submit(voice, self.prompt, self.ask.settings, dial=dial, guide=guide)
 
     async def read(self) -> str | None:
         """Return the next piece of text, "" if only log-probabilities came; None at the end.
@@ -63,11 +71,7 @@ class Reply:
         while self.finish is None:
             taken = self.wording.count
             text = self._take()
-            if (
-                text
-                or self.finish
-                or (self.ask.settings.top_logprobs is not None and taken < self.wording.count)
-            ):
+            if text or self.finish or (self._tells_logprobs and taken < self.wording.count):
                 return text
             assert self._bell
             await self._bell.wait()
@@ -81,8 +85,7 @@ class Reply:
         """Free what the reply has, however far it is."""
         if self.finish is None:
             self._end("cancelled")
-        if self._bell and self._voice and self._bell.running.finished is None:
-            self._voice.runner.cancel(self._bell)
+        self._cancel()
         self._give_slot()
 
     @property
@@ -98,7 +101,7 @@ class Reply:
     @property
     def reused_tokens(self) -> int:
         """Return how many tokens of the prompt were in the cache."""
-        return self._bell.running.reused_tokens if self._bell else 0
+        return min(self._bell.running.reused_tokens, len(self.prompt)) if self._bell else 0
 
     def account(self) -> dict[str, Any]:
         """Return what camelid tells besides the reply: who gave it, why, and what it took."""
@@ -106,27 +109,100 @@ class Reply:
         told: dict[str, Any] = {"model": self.model, "reason": self.reason}
         if running:
             told["drafted"], told["accepted"] = running.drafted, running.accepted
-            told["reused_tokens"] = running.reused_tokens
+            told["reused_tokens"] = self.reused_tokens
         told["first_token_ms"] = _ms(self.came_s, self.first_s)
         told["total_ms"] = _ms(self.came_s, self.ended_s)
         return told
 
+    # --- who answers ----------------------------------------------------------------------------------------
+
+    async def _begin_auto(self) -> None:
+        """Let the Alpaca read and begin, and ask the router who answers."""
+        core, ask = self._core, self.ask
+        if not ask.messages:
+            raise Refusal(
+                "'auto' chooses by a conversation; a text to go on from is none. Ask 'llama' or 'alpaca', or "
+                "use /v1/chat/completions.",
+                param="model",
+            )
+        ruling = core.routing.rule(ask.max_quality_loss)
+        alpaca, llama = core.voices["alpaca"], core.voices["llama"]
+        guides = [await self._guide(voice) for voice in (alpaca, llama)]
+        await self._take_slot()
+        if ruling.router is None:
+            self.reason = ruling.reason
+            self._submit(llama, self.prompt, ask.settings, guide=guides[1])
+            return
+        if isinstance(alpaca.model, NativeModel):
+            settings = ask.settings
+            if ruling.router.defers and settings.top_logprobs is None:
+                settings = dataclasses.replace(settings, top_logprobs=0)
+            self._submit(alpaca, self.prompt, settings, guide=guides[0], read=True)
+            reading = await self._wait_for_reading()
+        else:
+            reading = await asyncio.to_thread(read_prompt, alpaca.model, self.prompt)
+        self.decision = ruling.router.decide(ask.messages, reading, memory=core.routing.conversations)
+        self.reason = self.decision.reason
+        core.metrics.routed.labels(self.decision.model).inc()
+        if self.decision.model == "llama":
+            self._cancel()
+            self._submit(llama, self.prompt, ask.settings, guide=guides[1])
+        elif self._bell is None:
+            self._submit(alpaca, self.prompt, ask.settings)
+        elif ruling.router.defers and not ask.grammar:
+            self._doubter = ruling.router
+
+    async def _wait_for_reading(self) -> Any:
+        assert self._bell
+        running: Any = self._bell.running
+        while running.reading is None and running.finished is None:
+            await self._bell.wait()
+        self._raise(running.error)
+        return running.reading
+
+    def _defer(self, place: int) -> None:
+        """Let the Llama go on from the token at `place`, which the Alpaca was not sure of."""
+        assert self._bell and self.decision
+        said = self._bell.running.tokens[:place]
+        self._cancel()
+        self._doubter, self._before, self._guesses = None, place, 0
+        self.decision = defer(self.decision, place)
+        self.reason = self.decision.reason
+        self._core.routing.conversations.note(self.ask.messages, "llama")
+        left = self.ask.settings.max_tokens - place
+        settings = dataclasses.replace(self.ask.settings, max_tokens=left)
+        self._submit(self._core.voices["llama"], [*self.prompt, *said], settings)
+
+    async def _guide(self, voice: Voice) -> Any:
+        return await voice.grammars.guide(self.ask.grammar) if self.ask.grammar else None
+
+    def _submit(self, voice: Voice, prompt: list[int], settings: SamplingSettings, **wishes: Any) -> None:
+        self._voice, self.model = voice, voice.name
+        self._bell = voice.runner.submit(prompt, settings, stop_ids=voice.tokenizer.stop_ids, **wishes)
+        self._bell.on_end = self._give_slot
+
+    def _cancel(self) -> None:
+        """End what is being computed; the slot stays ours."""
+        if self._bell and self._voice:
+            self._bell.on_end = None
+            if self._bell.running.finished is None:
+                self._voice.runner.cancel(self._bell)
+
     async def _take_slot(self) -> None:
         await self._core.slots.take()
         self._holds_slot = True
-        self._since = time.perf_counter()
+        self._taken_s = time.perf_counter()
 
     def _give_slot(self) -> None:
         if self._holds_slot:
             self._holds_slot = False
-            self._core.slots.give(time.perf_counter() - self._since)
+            self._core.slots.give(time.perf_counter() - self._taken_s)
 
-    def _submit(self, voice: Voice, **wishes: Any) -> None:
-        self._voice, self.model = voice, voice.name
-        self._bell = voice.runner.submit(
-            self.prompt, self.ask.settings, stop_ids=voice.tokenizer.stop_ids, **wishes
-        )
-        self._bell.on_end = self._give_slot
+    # --- what comes -----------------------------------------------------------------------------------------
+
+    @property
+    def _tells_logprobs(self) -> bool:
+        return self.ask.settings.top_logprobs is not None
 
     def _take(self) -> str:
         """Take in the tokens that came; return the text that they let through."""
@@ -134,14 +210,20 @@ class Reply:
         running, wording = self._bell.running, self.wording
         finished = running.finished  # before the tokens: none come after it
         tokens, told = running.tokens, running.logprobs
-        count = len(tokens)
-        if count and self.first_s is None:
+        begin, end = wording.count - self._before, len(tokens)
+        if end and self.first_s is None:
             self.first_s = running.first_token_s or time.perf_counter()
-        self._count_gap(count - wording.count)
-        pieces = []
-        for place in range(wording.count, count):
+        self._count_gap(end - begin)
+        pieces: list[str] = []
+        for place in range(begin, end):
             logprob = told[place] if place < len(told) else None
-            pieces.append(wording.push(tokens[place], logprob, guessed=self._was_guessed(place)))
+            if self._doubter and logprob and self._doubter.doubt([logprob.logprob]) is not None:
+                self._defer(place)
+                return "".join(pieces)
+            guessed = self._was_guessed(place)
+            pieces.append(
+                wording.push(tokens[place], logprob if self._tells_logprobs else None, guessed=guessed)
+            )
             if wording.stop:
                 self._end("stop")
                 self.close()
@@ -152,13 +234,6 @@ class Reply:
             self._raise(running.error)
         return "".join(pieces)
 
-    def _count_gap(self, new: int) -> None:
-        now = time.perf_counter()
-        if new and self._last_s is not None:
-            self._core.metrics.gap.labels(self.model).observe((now - self._last_s) / new)
-        if new:
-            self._last_s = now
-
     def _was_guessed(self, place: int) -> bool:
         assert self._bell
         guessed = self._bell.running.guessed
@@ -166,17 +241,25 @@ class Reply:
             self._guesses += 1
         return self._guesses < len(guessed) and guessed[self._guesses] == place
 
+    def _raise(self, error: CamelidError | None) -> None:
+        if error:
+            raise error
+        if self.finish == "error":
+            raise RequestError("The reply could not go on.")
+
+    # --- how it ended ---------------------------------------------------------------------------------------
+
     def _end(self, finish: Finish) -> None:
         self.finish = finish
         self.ended_s = time.perf_counter()
         if self._bell:
-            self._count(self._core.metrics, self._bell.running)
+            self._count(self._core.metrics, self._bell.running, finish)
 
-    def _count(self, metrics: Metrics, running: Running) -> None:
+    def _count(self, metrics: Metrics, running: Running, finish: str) -> None:
         model = self.model
-        metrics.replies.labels(model, self.finish).inc()
+        metrics.replies.labels(model, finish).inc()
         metrics.prompt_tokens.labels(model).inc(len(self.prompt))
-        metrics.reused_tokens.labels(model).inc(running.reused_tokens)
+        metrics.reused_tokens.labels(model).inc(self.reused_tokens)
         metrics.tokens.labels(model).inc(self.wording.count)
         metrics.drafted.labels(model).inc(running.drafted)
         metrics.accepted.labels(model).inc(running.accepted)
@@ -184,11 +267,13 @@ class Reply:
         if self.first_s is not None:
             metrics.first_token.labels(model).observe(max(0.0, self.first_s - self.came_s))
 
-    def _raise(self, error: CamelidError | None) -> None:
-        if error:
-            raise error
-        if self.finish == "error":
-            raise RequestError("The reply could not go on.")
+    def _count_gap(self, new: int) -> None:
+        if new <= 0:
+            return
+        now = time.perf_counter()
+        if self._last_s is not None:
+            self._core.metrics.gap.labels(self.model).observe((now - self._last_s) / new)
+        self._last_s = now
 
 
 def _ms(since: float, until: float | None) -> float | None:

@@ -193,7 +193,7 @@ def test_ollama_follows_schemas_and_calls_tools(olla):
 
 
 def test_ollama_lists_and_describes_models(olla, server):
-    assert [model.model for model in olla.list().models] == ["auto", "llama", "alpaca", "blend"]
+    assert [model.model for model in olla.list().models] == ["llama", "alpaca", "blend"]
     shown = olla.show("llama")
     assert shown.details.family == "llama" and shown.modelinfo["llama.block_count"] == 2
     assert httpx.get(server.url + "/api/version").json()["version"]

@@ -1,0 +1,114 @@
+"""The model "auto": the router's word on the wire, and the same reply as from Python."""
+
+import math
+import shutil
+
+import numpy as np
+import openai
+import pytest
+from serving import HELLO, WEATHER
+
+import camelid
+from camelid.route.features import Kind, Recognizer
+from camelid.route.folder import hash_pair, save_router
+from camelid.route.router import Router
+from camelid.route.table import TaskTable
+from camelid.serve.routing import Routing
+
+KIND = Kind("chat", "en")
+
+
+def give_router(folder, **fields):
+    """Put a router into a pair folder that finds a gain of 0.2 in everything."""
+    means = np.tile(np.array([0.5, 0.7]), (1, 3, 1))
+    table = TaskTable((KIND,), means, np.full((1, 3), 9.0))
+    recognizer = Recognizer((KIND,), ("hello",), np.zeros((1, 1)), np.zeros(1))
+    save_router(folder, Router(recognizer, table, None, **{"models": hash_pair(folder), **fields}))
+
+
+@pytest.fixture(scope="module")
+def folder(pair_folder, tmp_path_factory):
+    return shutil.copytree(pair_folder, tmp_path_factory.mktemp("auto") / "pair")
+
+
+def ask(client, **wishes):
+    return client.chat.completions.create(**{"model": "auto", "messages": HELLO, "max_tokens": 20, **wishes})
+
+
+@pytest.fixture(scope="module", params=["the alpaca", "the llama", "in doubt"])
+def case(request, folder, start):
+    """Return a server whose router always says the same, and what it says."""
+    fields = {
+        "the alpaca": {"threshold": 0.5},
+        "the llama": {"threshold": 0.1},
+        "in doubt": {"threshold": 0.5, "doubt_below": -1.0},
+    }[request.param]
+    evidence = {"promise": {"max_loss": 0.1}}
+    give_router(folder, evidence=evidence, **fields)
+    with start(folder, "--threads", 1) as server, server.client() as client:
+        yield request.param, client, server
+
+
+def test_the_wire_says_what_python_says(case, folder):
+    name, client, server = case
+    whole = ask(client)
+    reply = camelid.load(folder, backend="native", threads=1).reply(HELLO, model="auto", max_tokens=20)
+    assert whole.choices[0].message.content == reply.text
+    assert (whole.camelid["model"], whole.camelid["reason"]) == (reply.model, reply.decision.reason)
+    assert (whole.camelid["model"] == "alpaca") == (name == "the alpaca")
+    joined = "".join(chunk.choices[0].delta.content or "" for chunk in ask(client, stream=True))
+    assert joined == reply.text
+    assert whole.usage.completion_tokens == reply.completion_tokens
+    assert (
+        server.metrics()[f'camelid_routed_total{{model="{"llama" if name == "the llama" else "alpaca"}"}}']
+        >= 2
+    )
+
+
+def test_a_doubtful_token_is_the_llamas(case):
+    name, client, _ = case
+    told = ask(client, logprobs=True)
+    assert len(told.choices[0].logprobs.content) == told.usage.completion_tokens
+    assert ("in doubt" in told.camelid["reason"]) == (name == "in doubt")
+
+
+def test_tools_and_forms_work_with_whoever_answers(case):
+    _, client, _ = case
+    call = ask(client, tools=[WEATHER], tool_choice="required", max_tokens=150).choices[0]
+    assert call.finish_reason == "tool_calls"
+
+
+def test_a_smaller_loss_than_was_shown_is_kept_by_the_llama(case):
+    name, client, _ = case
+    strict = ask(client, extra_body={"max_quality_loss": 0.05})
+    assert strict.camelid["model"] == "llama"
+    assert "at most 0.05 is lost otherwise" in strict.camelid["reason"]
+    if name != "in doubt":
+        loose = ask(client, extra_body={"max_quality_loss": 0.1})
+        assert loose.camelid["model"] == ("llama" if name == "the llama" else "alpaca")
+
+
+def test_a_text_is_no_conversation(case):
+    with pytest.raises(openai.BadRequestError, match="chooses by a conversation"):
+        case[1].completions.create(model="auto", prompt="The llama")
+
+
+def test_auto_is_among_the_models_where_there_is_a_router(case, client):
+    assert "auto" in [model.id for model in case[1].models.list()]
+    assert "auto" not in [model.id for model in client.models.list()]
+
+
+def test_a_router_for_other_weights_is_no_router(folder):
+    give_router(folder, threshold=0.0, models={"llama": "x", "alpaca": "y"})
+    routing = Routing(folder)
+    assert routing.router is None and "belongs to other weights" in routing.problem
+
+
+def test_a_ladder_of_promises_is_climbed_as_far_as_the_wish_goes(folder):
+    steps = [{"max_loss": 0.02, "threshold": 0.1}, {"max_loss": 0.05, "threshold": 0.3}]
+    give_router(folder, threshold=0.0, evidence={"promises": steps})
+    routing = Routing(folder)
+    assert routing.rule(0.04).router.threshold == 0.1
+    assert routing.rule(0.5).router.threshold == 0.3
+    assert routing.rule(0.01).router is None
+    assert routing.rule(None).router.threshold == 0.0 > -math.inf
