@@ -8,6 +8,7 @@ from camelid.cli import (
     bench,
     calibrate,
     chat,
+    choose,
     compare,
     evaluate,
     generate,
@@ -47,6 +48,11 @@ _EXAMPLES = {
         "camelid calibrate pairs/demo --p95-latency-ms 80",
         "camelid calibrate pairs/demo --max-quality-loss 0.02 --confidence 0.9",
         "camelid calibrate pairs/demo --votes votes.jsonl",
+    ),
+    "choose": (
+        "camelid choose pairs/demo --task translation --max-latency-ms 50",
+        "camelid choose pairs/demo --task summarization --max-memory-mb 200 --min-quality 0.6 --json",
+        "camelid choose pairs/demo --task service --second-costs 0.5",
     ),
     "eval": (
         "camelid eval pairs/demo --harness my_task --include-path my/tasks --chat",
@@ -115,6 +121,7 @@ _register("generate", generate.generate)
 _register("samples", samples.samples)
 _register("info", info.info)
 _register("compare", compare.compare)
+_register("choose", choose.choose)
 _register("calibrate", calibrate.calibrate)
 _register("eval", evaluate.evaluate)
 _register("bench", bench.bench)

@@ -8,7 +8,8 @@ import pytest
 from camelid.cli import main, run
 
 VERBS = (
-    *("train", "chat", "generate", "samples", "info", "compare", "eval", "bench", "serve", "show"),
+    *("train", "chat", "generate", "samples", "info", "compare", "choose", "calibrate"),
+    *("eval", "bench", "serve", "show"),
     *("tokenizer", "pretrain", "distill", "finetune"),
 )
 
