@@ -55,7 +55,7 @@ def open_page(browser, address, stub):
     stub.begin()
     contexts, faults = [], []
 
-    def open_page(path="/", *, ready=True, address=address, **options):
+    def open_page(path="/", *, ready=True, address=address, script="", **options):
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
@@ -64,6 +64,8 @@ def open_page(browser, address, stub):
         page.on("console", lambda message: faults.append(message.text) if is_fault(message) else None)
         page.on("dialog", lambda dialog: faults.append(f"a dialog: {dialog.message}"))
         page.listened = faults
+        if script:
+            page.add_init_script(script)
         page.goto(address + path)
         if ready:
             page.locator("body[data-ready]").wait_for()
@@ -263,6 +265,19 @@ def test_names_are_hidden_until_the_vote(page, stub):
     assert all(vote.blind and vote.choice == "left" for vote in stub.votes)
 
 
+def test_answers_that_were_stopped_are_not_voted_on_and_hide_nothing(page, stub):
+    page.click("#settings summary")
+    page.check("#settings [name=blind]")
+    page.keyboard.press("Escape")
+    stub.gate.clear()
+    ask(page, "Which?", "both", wait=False)
+    expect(page.locator(".writing")).to_have_count(2)
+    page.click("#stop")
+    expect(page.locator(".vote")).to_be_hidden()
+    assert sorted(page.locator("article .name").all_inner_texts()) == ["Alpaca", "Llama"]
+    assert sorted(page.locator("article .text").all_inner_texts()) == ["alpaca ", "llama "]
+
+
 def test_who_is_kept_is_who_goes_on(page, stub):
     ask(page, "Which?", "both")
     page.get_by_role("button", name="Go on from this answer").click()
@@ -305,10 +320,13 @@ def test_stop_frees_the_server_and_keeps_what_came(page, stub, how):
 def test_retry_asks_again_and_lets_the_answer_differ(page, stub):
     ask(page, "Again", "alpaca")
     stub.replies["alpaca"] = ["otherwise"]
+    page.click("#settings summary")
+    page.fill("#settings [name=seed]", "5")
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Retry").click()
     expect(replies(page)).to_have_text(["otherwise"])
     assert said(stub) == [("user", "Again")]
-    assert stub.requests[-1]["temperature"] > 0
+    assert stub.requests[-1]["temperature"] > 0 and "seed" not in stub.requests[-1]
 
 
 def test_an_edited_question_is_asked_anew_and_what_followed_is_gone(page, stub):
@@ -403,6 +421,43 @@ def test_a_conversation_is_deleted_when_that_is_confirmed(page):
     reload(page)
     expect(page.locator("#conversations li")).to_have_count(0)
     expect(page.locator("#turns li")).to_have_count(0)
+
+
+def test_another_tab_sees_what_is_said_and_what_is_forgotten(page):
+    ask(page, "Told here", "alpaca")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("#conversations .title").click()
+    expect(other.locator("article .text")).to_have_text(["alpaca speaks."])
+    ask(page, "And more")
+    expect(other.locator("article .text")).to_have_count(2)
+    other.locator("#conversations li").hover()
+    other.get_by_role("button", name="Delete Told here").click()
+    other.click("#confirm-yes")
+    expect(page.locator("#turns li")).to_have_count(0)
+
+
+def test_what_is_deleted_while_it_is_answered_stays_deleted(page, stub):
+    stub.gate.clear()
+    ask(page, "Forget me", "alpaca", wait=False)
+    expect(replies(page)).to_have_text("alpaca ")
+    page.locator("#conversations li").hover()
+    page.get_by_role("button", name="Delete Forget me").click()
+    page.click("#confirm-yes")
+    stub.gate.set()
+    expect(page.locator("#conversations li")).to_have_count(0)
+    ask(page, "Another", "alpaca")
+    reload(page)
+    expect(page.locator("#conversations .title")).to_have_text(["Another"])
+
+
+def test_a_browser_that_keeps_nothing_says_so_and_answers(open_page):
+    page = open_page(
+        script="Object.defineProperty(window, 'indexedDB', { value: { open() { throw Error('no'); } } })"
+    )
+    expect(page.locator("#keeping")).to_contain_text("does not keep them: no")
+    ask(page, "Still?", "alpaca")
+    expect(replies(page)).to_have_text("alpaca speaks.")
 
 
 def test_an_answer_goes_on_while_another_conversation_is_read(page, stub):

@@ -75,6 +75,7 @@ export class ConversationList {
     };
     box.onblur = () => done(true);
     box.onkeydown = (event) => {
+      event.stopPropagation();
       if (event.key === "Enter") done(true);
       if (event.key === "Escape") done(false);
     };

@@ -1,77 +1,24 @@
 // The page: what is pressed becomes a change in the conversation, and that becomes what is seen.
 
-import { announce, copy, download, find, make } from "./dom.js";
+import { announce, copy, download, find } from "./dom.js";
 import { ConversationList } from "./list.js";
-import { afterPaint, recount } from "./paint.js";
+import { recount } from "./paint.js";
+import { follow, startScrolling, stay } from "./scroll.js";
+import { choose, optionsNow, requestsNow, settings, showModels, startSettings } from "./settings.js";
 import { showSheet } from "./sheet.js";
 import * as store from "./store.js";
-import { ballotOf, isHidden, lastQuestion, messagesOf, nameOf, newAnswer, newConversation, newQuestion, titleOf } from "./talk.js";
+import { addSpan, ballotOf, isHidden, lastQuestion, messagesOf, nameOf, newAnswer, newConversation, newQuestion, settle, titleOf } from "./talk.js";
 import { AnswerView, QuestionView } from "./view.js";
 import { cast, showVotes } from "./votes.js";
 import { callJson, complete } from "./wire.js";
 
-const SIDES = "both"; // what the page calls asking the two side by side
-const LABELS = { auto: "Auto", llama: "Llama", alpaca: "Alpaca", blend: "Blend", [SIDES]: "Side by side" };
-const RETRY_TEMPERATURE = 0.7; // the likeliest answer would only come again
 const SAVE_EVERY_MS = 1000;
 
-const settings = { who: "", dial: 0.5, system: "", temperature: "", max_tokens: "", seed: "", history: true, blind: false, drafted: false };
 const views = new Map(); // of the open conversation's turns, by id
 const running = new Map(); // conversations being answered, by id: { conversation, controller }
+const deleted = new Set(); // ids; what is still being answered of them is not kept
 let current = newConversation();
-let follows = true; // the newest answer is kept in sight
-
-// ── settings ────────────────────────────────────────────────────────────────────────────────────────────────
-
-function loadSettings() {
-  try {
-    Object.assign(settings, JSON.parse(localStorage.getItem("camelid.settings") ?? "{}"));
-  } catch {
-    // they begin anew
-  }
-  for (const box of find("#settings").querySelectorAll("[name]")) {
-    if (box.type === "checkbox") box.checked = settings[box.name];
-    else box.value = settings[box.name];
-  }
-  find("#dial").value = settings.dial;
-  showDial();
-}
-
-function keepSettings() {
-  localStorage.setItem("camelid.settings", JSON.stringify(settings));
-}
-
-function showDial() {
-  find("#dial-row").hidden = settings.who !== "blend";
-  const value = Number(settings.dial);
-  find("#dial-value").textContent = value.toFixed(2);
-  find("#dial").setAttribute("aria-valuetext", value === 0 ? "the Alpaca alone" : value === 1 ? "exactly the Llama" : value.toFixed(2));
-}
-
-/** Offer who can answer: what the server has. */
-function showModels(ids) {
-  const known = ["auto", "llama", "alpaca", "blend"].filter((id) => ids.includes(id));
-  const choices = known.length ? known : ids.slice(0, 1);
-  if (ids.includes("llama") && ids.includes("alpaca")) choices.push(SIDES);
-  if (!choices.includes(settings.who)) settings.who = choices[0] ?? "";
-  const radios = choices.map((id) =>
-    make("label", { class: `choice ${id}` }, make("input", { type: "radio", name: "who", value: id, checked: id === settings.who }), make("span", {}, LABELS[id] ?? id)),
-  );
-  find("#who").replaceChildren(make("legend", { class: "unseen" }, "Who answers"), ...radios);
-  find("#welcome").dataset.pair = String(known.length > 1);
-  find("#lonely").textContent = known.length > 1 ? "" : `${ids[0] ?? "No model"} answers here; there is no pair behind this server.`;
-  showDial();
-  showEmptiness();
-}
-
-/** Return what a request to a model adds to its messages. */
-function optionsNow() {
-  const options = {};
-  for (const name of ["temperature", "max_tokens", "seed"]) {
-    if (settings[name] !== "") options[name] = Number(settings[name]);
-  }
-  return options;
-}
+let opening = null; // the id of the conversation that was wanted last
 
 // ── showing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -97,8 +44,7 @@ function showConversation() {
   views.clear();
   find("#turns").replaceChildren(...current.turns.map(viewOf));
   showEmptiness();
-  follows = true;
-  goDown();
+  follow();
 }
 
 /** Show what was added to or taken from the end, and nothing else. */
@@ -114,36 +60,6 @@ function showEnd() {
   showEmptiness();
 }
 
-function goDown() {
-  const scroller = find("#scroller");
-  scroller.scrollTop = scroller.scrollHeight;
-}
-
-afterPaint(() => follows && goDown());
-
-/** Who scrolls back reads on in peace; at the end again, what comes is followed again. */
-function watchScrolling() {
-  const scroller = find("#scroller");
-  const leave = () => (follows = false);
-  const passive = { passive: true };
-  scroller.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), passive);
-  scroller.addEventListener("touchmove", leave, passive);
-  scroller.addEventListener("pointerdown", (event) => event.target === scroller && leave()); // its scroll bar
-  scroller.addEventListener("keydown", (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && leave());
-  scroller.addEventListener("focusin", (event) => event.target !== document.body && leave());
-  scroller.addEventListener("scroll", () => {
-    const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-    if (below < 4) follows = true;
-    find("#to-newest").hidden = follows || below < 48;
-  }, passive);
-  // Turns out of sight have a height that is only guessed until they are drawn.
-  new ResizeObserver(() => follows && goDown()).observe(find("#turns"));
-  find("#to-newest").onclick = () => {
-    follows = true;
-    goDown();
-  };
-}
-
 // ── conversations ───────────────────────────────────────────────────────────────────────────────────────────
 
 const conversations = new ConversationList({
@@ -156,8 +72,8 @@ const conversations = new ConversationList({
     showList();
   },
   remove: async (id) => {
+    deleted.add(id);
     running.get(id)?.controller.abort();
-    running.delete(id);
     await attempt(() => store.remove(id));
     if (id === current.id) startConversation();
     showList();
@@ -170,7 +86,9 @@ async function showList() {
 }
 
 async function openConversation(id) {
+  opening = id;
   const found = running.get(id)?.conversation ?? (await attempt(() => store.load(id)));
+  if (opening !== id) return; // another was opened meanwhile
   closeDrawer();
   if (!found) return startConversation();
   current = found;
@@ -180,16 +98,8 @@ async function openConversation(id) {
   showList();
 }
 
-/** What was being written when the page was left is not written any more. */
-function settle(conversation) {
-  for (const turn of conversation.turns) {
-    for (const reply of turn.replies ?? []) {
-      if (reply.state === "running") reply.state = "stopped";
-    }
-  }
-}
-
 function startConversation() {
+  opening = null;
   current = newConversation();
   sessionStorage.removeItem("camelid.open");
   closeDrawer();
@@ -197,8 +107,19 @@ function startConversation() {
   showList();
 }
 
+/** Another tab has changed a conversation: what is shown of it here is shown anew. */
+async function seeOtherTab(id) {
+  showList();
+  if (id !== current.id || running.has(id) || find(".editor")) return;
+  const found = await attempt(() => store.load(id));
+  if (!found) return startConversation();
+  current = found;
+  showConversation();
+}
+
 /** Keep a conversation; what was deleted meanwhile stays so. */
 async function keep(conversation) {
+  if (deleted.has(conversation.id)) return;
   conversation.updated = Date.now();
   conversation.title ||= titleOf(conversation);
   await attempt(() => store.save(conversation));
@@ -209,18 +130,12 @@ async function attempt(work) {
   try {
     return await work();
   } catch (error) {
-    announce(`This browser keeps no conversations: ${error.message}`);
+    find("#keeping").textContent = `This browser does not keep them: ${error.message}`;
     return undefined;
   }
 }
 
 // ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Return who is asked: one request, or two. */
-function requestsNow() {
-  if (settings.who === SIDES) return [{ asked: "llama" }, { asked: "alpaca" }];
-  return [settings.who === "blend" ? { asked: "blend", dial: Number(settings.dial) } : { asked: settings.who }];
-}
 
 function ask(text) {
   if (!text.trim() || running.has(current.id) || !settings.who) return;
@@ -231,8 +146,7 @@ function ask(text) {
 /** Answer the last question; retry: let the answer differ; alone: tell the models nothing of the turns before. */
 async function answer({ retry = false, alone = !settings.history } = {}) {
   const conversation = current;
-  const options = optionsNow();
-  if (retry && !options.temperature) options.temperature = RETRY_TEMPERATURE;
+  const options = optionsNow({ retry });
   const messages = messagesOf(conversation, settings.system.trim());
   const prompt = alone ? lastQuestion(messages) : messages;
   const about = { alone: prompt.length < messages.length, temperature: options.temperature ?? null };
@@ -242,19 +156,15 @@ async function answer({ retry = false, alone = !settings.history } = {}) {
   const controller = new AbortController();
   running.set(conversation.id, { conversation, controller });
   sessionStorage.setItem("camelid.open", conversation.id);
-  follows = true;
   showEnd();
-  goDown();
+  follow();
   await keep(conversation);
   showList();
   const saver = setInterval(() => keep(conversation), SAVE_EVERY_MS);
   await Promise.all(turn.replies.map((_, place) => stream(conversation, turn, place, options, controller.signal)));
   clearInterval(saver);
-  const isDeleted = running.get(conversation.id)?.controller !== controller;
-  if (!isDeleted) {
-    running.delete(conversation.id);
-    await keep(conversation);
-  }
+  running.delete(conversation.id);
+  await keep(conversation);
   if (conversation === current) showEmptiness();
   showList();
 }
@@ -286,7 +196,7 @@ async function stream(conversation, turn, place, options, signal) {
   } catch (error) {
     const stopped = error.name === "AbortError";
     Object.assign(reply, stopped ? { state: "stopped" } : { state: "failed", error: error.message, code: error.code ?? null });
-    if (error.code === "model_not_calibrated") find('#who input[value="alpaca"]')?.click(); // a retry asks who can answer
+    if (error.code === "model_not_calibrated") choose("alpaca"); // so that a retry asks who can answer
   }
   reply.model ??= ["llama", "alpaca"].includes(reply.asked) ? reply.asked : null;
   settleView(turn, place);
@@ -298,19 +208,12 @@ async function stream(conversation, turn, place, options, signal) {
 function settleView(turn, place) {
   const view = views.get(turn.id);
   if (!view) return;
-  if (isHidden(turn)) view.rewrite();
+  if (turn.blind) view.rewrite();
   else {
-    view.replies[place].painter.flush();
     view.replies[place].write();
     view.refresh();
   }
-  if (follows) goDown();
-}
-
-function addSpan(spans, start, end) {
-  const last = spans.at(-1);
-  if (last?.[1] === start) last[1] = end;
-  else spans.push([start, end]);
+  stay();
 }
 
 function stop() {
@@ -324,7 +227,7 @@ const actions = {
   cancel: ({ view }) => view.stopEditing(),
   save: ({ view, turn, index }) => {
     const text = view.edited;
-    if (!text || running.has(current.id)) return;
+    if (!text || isBusy()) return;
     current.turns.length = index;
     showEnd();
     if (index === 0 && current.title === titleOf({ turns: [turn] })) current.title = "";
@@ -354,8 +257,14 @@ const actions = {
   },
 };
 
+/** One question at a time; says so when there is one already. */
+function isBusy() {
+  if (running.has(current.id)) announce("An answer is being written. Stop it first, or wait.");
+  return running.has(current.id);
+}
+
 function again(index, how) {
-  if (running.has(current.id)) return;
+  if (isBusy()) return;
   current.turns.length = index;
   showEnd();
   answer(how);
@@ -389,7 +298,7 @@ function showView() {
   document.body.dataset.view = wanted;
   if (wanted === "sheet") showSheet();
   if (wanted === "votes") showVotes();
-  if (wanted === "chat" && follows) goDown();
+  if (wanted === "chat") stay();
 }
 
 function openDrawer() {
@@ -451,21 +360,6 @@ function listen() {
       find('[data-act="save"]', event.target.closest(".editor")).click();
     }
   });
-  find("#who").addEventListener("change", (event) => {
-    settings.who = event.target.value;
-    showDial();
-    keepSettings();
-  });
-  find("#dial").addEventListener("input", (event) => {
-    settings.dial = Number(event.target.value);
-    showDial();
-    keepSettings();
-  });
-  find("#settings").addEventListener("input", ({ target }) => {
-    settings[target.name] = target.type === "checkbox" ? target.checked : target.value;
-    if (target.name === "drafted") for (const view of views.values()) view.rewrite?.();
-    keepSettings();
-  });
   find("#new-conversation").onclick = () => {
     startConversation();
     location.hash = "#chat";
@@ -489,13 +383,13 @@ function listen() {
   });
   addEventListener("hashchange", showView);
   addEventListener("pagehide", () => running.forEach(({ conversation }) => keep(conversation)));
-  store.onChange(showList);
+  store.onChange(seeOtherTab);
 }
 
 async function start() {
   listen();
-  watchScrolling();
-  loadSettings();
+  startScrolling();
+  startSettings((name) => name === "drafted" && views.forEach((view) => view.rewrite?.()));
   showView();
   const open = sessionStorage.getItem("camelid.open");
   await (open ? openConversation(open) : showConversation());
@@ -503,6 +397,7 @@ async function start() {
   try {
     const { data } = await callJson("/v1/models");
     showModels(data.map((model) => model.id));
+    showEmptiness();
   } catch (error) {
     find("#lonely").textContent = error.message;
     showEmptiness();

@@ -50,6 +50,12 @@ export class Painter {
     }
   }
 
+  /** Write nothing more: another painter has the box. */
+  retire() {
+    waiting.delete(this);
+    this.#pieces = [];
+  }
+
   #startLine() {
     this.#line = make("div", { class: "line" });
     this.#last = null;

@@ -62,8 +62,8 @@ export async function remove(id) {
   channel?.postMessage(id);
 }
 
-// Another tab's changes: the list is read again.
+// Another tab's changes: the listener is told which conversation.
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("camelid") : null;
 export function onChange(listener) {
-  if (channel) channel.onmessage = listener;
+  if (channel) channel.onmessage = (event) => listener(event.data);
 }

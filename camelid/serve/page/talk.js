@@ -14,8 +14,14 @@ export function newAnswer(asked, { blind = false } = {}) {
   return { id: fresh(), role: "assistant", replies, kept: 0, blind: hidden, vote: null, ballot: fresh().slice(0, 20) };
 }
 
-/** Tell whether a turn's names are still hidden. */
-export const isHidden = (turn) => turn.blind && !turn.vote;
+/** Tell whether two answers can be voted on: both are whole. */
+export const isBallot = (turn) => turn.replies.length === 2 && turn.replies.every((reply) => reply.state === "whole" && reply.text);
+
+/** Tell whether a turn's names are still hidden: until the vote, or until there can be none. */
+export function isHidden(turn) {
+  const isRunning = turn.replies.some((reply) => reply.state === "running");
+  return turn.blind && !turn.vote && (isRunning || isBallot(turn));
+}
 
 /** Return the name to show of a reply's model. */
 export function nameOf(reply) {
@@ -76,4 +82,20 @@ export function ballotOf(conversation, place, choice) {
   const turn = conversation.turns[place];
   const [left, right] = turn.replies.map((reply) => ({ model: reply.model ?? reply.asked, reply: reply.text }));
   return { id: turn.ballot, prompt: turn.prompt, left, right, choice, blind: turn.blind };
+}
+
+/** What was being written when the page was left is not written any more. */
+export function settle(conversation) {
+  for (const turn of conversation.turns) {
+    for (const reply of turn.replies ?? []) {
+      if (reply.state === "running") reply.state = "stopped";
+    }
+  }
+}
+
+/** Add what was drafted to the spans there are. */
+export function addSpan(spans, start, end) {
+  const last = spans.at(-1);
+  if (last?.[1] === start) last[1] = end;
+  else spans.push([start, end]);
 }

@@ -2,7 +2,7 @@
 
 import { button, find, make } from "./dom.js";
 import { cut, forget, Painter, renderInSight } from "./paint.js";
-import { figuresOf, isHidden, nameOf } from "./talk.js";
+import { figuresOf, isBallot, isHidden, nameOf } from "./talk.js";
 
 /** One question. */
 export class QuestionView {
@@ -59,6 +59,7 @@ class ReplyView {
   /** Write the text that there is. */
   write() {
     forget(this.text);
+    this.painter?.retire();
     this.painter = new Painter(this.text);
     if (this.isVeiled) return;
     const spans = this.settings.drafted ? this.reply.spans : [];
@@ -123,9 +124,8 @@ export class AnswerView {
   refresh() {
     for (const view of this.replies) view.refresh();
     const { turn } = this;
-    const ready = turn.replies.length > 1 && turn.replies.every((reply) => reply.state !== "running" && reply.text);
-    this.vote.hidden = !ready;
-    if (ready) this.#showVote();
+    this.vote.hidden = !isBallot(turn);
+    if (isBallot(turn)) this.#showVote();
   }
 
   /** Show the texts anew as well: names are revealed, or the settings have changed. */
