@@ -186,12 +186,7 @@ def run_harness(
     Raises DataError for a task that neither the harness nor the folder has.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    manager = TaskManager(include_path=str(include_path) if include_path else None)
-    for task in tasks:
-        if not manager.match_tasks([task]):
-            near = suggest(task, manager.all_tasks)
-            near = near if near.startswith(" Did") else " Name the folder of your own with --include-path."
-            raise DataError(f"lm-evaluation-harness has no task {task!r}.{near}")
+    manager = _find_tasks(tasks, include_path)
     try:
         found = lm_eval.simple_evaluate(
             model=model,
@@ -220,3 +215,24 @@ def run_harness(
             "The harness' own tasks need the network; of your own, check the YAML and where its data are."
         ) from problem
     return dict(found or {})
+
+
+def _find_tasks(tasks: Sequence[str], include_path: Path | None) -> TaskManager:
+    """Return where the harness looks tasks up: in the folder alone if it has them all, which is much sooner.
+
+    Raises DataError for a task that neither the folder nor the harness has.
+    """
+    if include_path is not None and not include_path.is_dir():
+        raise DataError(f"There is no folder {include_path} with tasks. Check --include-path.")
+    places = [str(include_path)] if include_path else None
+    if places:
+        own = TaskManager(include_path=places, include_defaults=False)
+        if all(own.match_tasks([task]) for task in tasks):
+            return own
+    manager = TaskManager(include_path=places)
+    for task in tasks:
+        if not manager.match_tasks([task]):
+            near = suggest(task, manager.all_tasks)
+            near = near if near.startswith(" Did") else " Name the folder of your own with --include-path."
+            raise DataError(f"lm-evaluation-harness has no task {task!r}.{near}")
+    return manager
