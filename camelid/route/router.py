@@ -153,7 +153,9 @@ class Router:
         object.__setattr__(self, "_rows", self.table.means.tolist())
         if self.heads is not None:
             width = self.heads.weights.shape[1] - NUM_PLAIN
-            object.__setattr__(self, "_hidden", self.heads.weights[:, :width].astype(np.float32))
+            object.__setattr__(
+                self, "_hidden", np.ascontiguousarray(self.heads.weights[:, :width], np.float32)
+            )
             object.__setattr__(self, "_plain", self.heads.weights[:, width:].tolist())
             object.__setattr__(self, "_offsets", self.heads.offsets.tolist())
 
