@@ -12,6 +12,8 @@ from typing import Protocol
 
 import tokenizers
 
+_BEFORE = 8  # ids of a text already given that are read again: more than the bytes of a character
+
 
 class StreamDecoder(Protocol):
     """Takes token ids, gives text."""
@@ -51,17 +53,27 @@ class WindowDecoder:
     The window begins one token early, since a first token may lose its blank.
     """
 
-    def __init__(self, core: tokenizers.Tokenizer, skipped: frozenset[int]) -> None:
-        """Decode with a `tokenizers.Tokenizer`; the skipped ids give nothing."""
+    def __init__(
+        self,
+        core: tokenizers.Tokenizer,
+        vocab_size: int,
+        skipped: frozenset[int],
+        after: Sequence[int] = (),
+    ) -> None:
+        """Decode with a `tokenizers.Tokenizer`; the skipped ids, and those from vocab_size on, give nothing.
+
+        after: ids whose text was given already.
+        """
         self._core = core
         self._skipped = skipped
-        self._vocab_size = max(core.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-        self._window: list[int] = []
-        self._given = 0  # how many ids of the window have come out as text
+        self._vocab_size = vocab_size
+        known = [int(token_id) for token_id in after[-_BEFORE:] if self._is_text(token_id)]
+        self._window: list[int] = known
+        self._given = len(known)  # how many ids of the window have come out as text
 
     def push(self, token_id: int) -> str:
         """Return the text that this id completes; "" while a character is incomplete."""
-        if token_id in self._skipped or not 0 <= token_id < self._vocab_size:
+        if not self._is_text(token_id):
             return ""
         self._window.append(int(token_id))
         if (self._core.id_to_token(token_id) or "").startswith("<0x"):
@@ -73,6 +85,9 @@ class WindowDecoder:
         rest = self._give()
         self._window, self._given = [], 0
         return rest
+
+    def _is_text(self, token_id: int) -> bool:
+        return token_id not in self._skipped and 0 <= token_id < self._vocab_size
 
     def _give(self) -> str:
         before = self._decode(self._window[: self._given])

@@ -1,5 +1,7 @@
 """The tokenizer: text into token ids and back, trained here or read from any Hugging Face folder.
 
+Such a folder has a tokenizer.json, or SentencePiece's tokenizer.model, which `pieces` reads.
+
 Byte-level BPE by Hugging Face `tokenizers`: all 256 bytes are tokens, so any text round-trips; digits stand
 apart. What a user writes never becomes a special token: only `encode_rendered` reads those, and only the
 chat template's output is given to it. The split cuts where llama.cpp's "qwen2" does, so that a GGUF file of
@@ -17,6 +19,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, proc
 
 from camelid.errors import TokenizerError
 from camelid.files import hash_json, write_json, write_text
+from camelid.text.pieces import build_core, read_sentencepiece
 from camelid.text.streaming import ByteDecoder, StreamDecoder, WindowDecoder, read_token_bytes
 from camelid.text.turns import CAMELID_TEMPLATE, ChatTemplate, mend
 
@@ -115,11 +118,15 @@ class Tokenizer:
         decoder = ByteDecoder(self.token_bytes, self.special_ids if skip_special else frozenset())
         return "".join([*(decoder.push(token_id) for token_id in token_ids), decoder.flush()])
 
-    def decoder(self, *, skip_special: bool = True) -> StreamDecoder:
-        """Return a decoder that takes one id at a time; its joined pieces equal `decode` of all ids."""
+    def decoder(self, *, skip_special: bool = True, after: Sequence[int] = ()) -> StreamDecoder:
+        """Return a decoder that takes one id at a time; its joined pieces equal `decode` of all ids.
+
+        after: ids that the text goes on from, not given again: SentencePiece's vocabularies drop the blank
+            before the first word of a text, but not before a word in its middle.
+        """
         skipped = self.special_ids if skip_special else frozenset()
         if self.token_bytes is None:
-            return WindowDecoder(self._core, skipped)
+            return WindowDecoder(self._core, self.vocab_size, skipped, after)
         return ByteDecoder(self.token_bytes, skipped)
 
     def id_of(self, token: str) -> int:
@@ -171,6 +178,26 @@ class Tokenizer:
         kept = {key: parts.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")}
         return hash_json([kept, self.template.source if self.template else None])
 
+    @cached_property
+    def vocabulary(self) -> str:
+        """16 hexadecimal digits that stand for how text becomes ids, whatever the chat template."""
+        parts = json.loads(self._core.to_str())
+        return hash_json([parts.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")])
+
+    @property
+    def begins_with_bos(self) -> bool:
+        """Tell whether other programs put `bos_id` before a text, as tokenizer.json says."""
+        return self._reading_special.encode("", add_special_tokens=True).ids[:1] == [self.bos_id]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of tokenizer.json."""
+        return dict(json.loads(self._core.to_str()))
+
+    def with_template(self, source: str) -> "Tokenizer":
+        """Return this tokenizer with another chat template, Jinja."""
+        core = tokenizers.Tokenizer.from_str(self._core.to_str())
+        return Tokenizer(core, {**self._config, "chat_template": source}, stop_ids=self.stop_ids)
+
     def save(self, folder: Path | str, *, model_max_length: int | None = None) -> None:
         """Write tokenizer.json and tokenizer_config.json as `transformers` reads them.
 
@@ -186,7 +213,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path | str) -> "Tokenizer":
-        """Return the tokenizer of a model folder, ours or any other with a tokenizer.json.
+        """Return the tokenizer of a model folder, ours or any other with a tokenizer.json or tokenizer.model.
 
         Raises TokenizerError when a file is missing or broken.
         """
@@ -198,9 +225,8 @@ class Tokenizer:
         generation = _read_json(folder / "generation_config.json")
         stop_ids = generation.get("eos_token_id") or []
         try:
-            return cls(
-                _read_core(folder), config, stop_ids=[stop_ids] if isinstance(stop_ids, int) else stop_ids
-            )
+            core, told = _read_core(folder, config)
+            return cls(core, told, stop_ids=[stop_ids] if isinstance(stop_ids, int) else stop_ids)
         except TokenizerError as error:
             raise TokenizerError(f"{folder}: {error}") from error
 
@@ -302,21 +328,41 @@ def _read_template(config: dict[str, Any]) -> ChatTemplate | None:
     )
 
 
-def _read_core(folder: Path) -> tokenizers.Tokenizer:
+def _read_core(folder: Path, config: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
+    """Return the library's tokenizer of a folder, and the config with what only tokenizer.model says."""
     path = folder / "tokenizer.json"
     if (folder / "tokenizer.model").is_file() and not path.is_file():
-        raise TokenizerError(
-            "expected tokenizer.json, found tokenizer.model alone. Convert it with transformers: "
-            "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
-        )
+        return _read_sentencepiece(folder, config)
     if not path.is_file():
         raise TokenizerError("there is no tokenizer.json. Copy the one that the model was trained with.")
     try:
-        return tokenizers.Tokenizer.from_file(str(path))
+        return tokenizers.Tokenizer.from_file(str(path)), config
     except Exception as error:  # tokenizers raises bare Exception
         raise TokenizerError(
             f"tokenizer.json cannot be read ({error}). Copy the one that the model was trained with."
         ) from error
+
+
+def _read_sentencepiece(folder: Path, config: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
+    """Read tokenizer.model, and the tokens that were added to it later."""
+    pieces = read_sentencepiece(folder / "tokenizer.model")
+    core = build_core(pieces, add_bos=bool(config.get("add_bos_token", True)))
+    added: dict[int, Any] = {
+        number: name for name, number in _read_json(folder / "added_tokens.json").items()
+    }
+    for number, entry in (config.get("added_tokens_decoder") or {}).items():
+        added[int(number)] = entry.get("content") if isinstance(entry, dict) else entry
+    for number in sorted(added):
+        name = added[number]
+        if core.token_to_id(name) is None:
+            core.add_special_tokens([AddedToken(name, special=True, normalized=False)])
+        if core.token_to_id(name) != number:
+            raise TokenizerError(
+                f"the added token {name!r} must have the id {number}, but comes out as "
+                f"{core.token_to_id(name)}. Save the tokenizer as tokenizer.json with transformers."
+            )
+    named = {**pieces.special_tokens(), **{key: value for key, value in config.items() if value is not None}}
+    return core, named
 
 
 def _read_json(path: Path) -> dict[str, Any]:

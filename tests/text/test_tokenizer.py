@@ -156,12 +156,6 @@ def test_a_missing_tokenizer_is_one_clear_line(tmp_path):
         Tokenizer.load(tmp_path)
 
 
-def test_a_sentencepiece_file_alone_is_told_how_to_convert(tmp_path):
-    (tmp_path / "tokenizer.model").write_bytes(b"")
-    with pytest.raises(TokenizerError, match=r"found tokenizer\.model alone\. Convert it"):
-        Tokenizer.load(tmp_path)
-
-
 @pytest.mark.parametrize("content", [b"{", b"\x00\xff\x00", b'{"version": "1.0"}', b""])
 def test_a_corrupt_tokenizer_is_one_clear_line(tmp_path, content):
     (tmp_path / "tokenizer.json").write_bytes(content)
