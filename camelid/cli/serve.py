@@ -71,6 +71,10 @@ def serve(
         float,
         typer.Option(min=0, help="Seconds that replies may go on after SIGTERM.", rich_help_panel=_LIMITS),
     ] = 30.0,
+    read_timeout: Annotated[
+        float,
+        typer.Option(min=0.1, help="Seconds that a request may take to arrive.", rich_help_panel=_LIMITS),
+    ] = 20.0,
     backend: Annotated[str, typer.Option(help="auto, native or torch.", rich_help_panel=_LOADING)] = "auto",
     weights: Annotated[
         str, typer.Option(help="Of the native backend: int8, int4, bf16 or f32.", rich_help_panel=_LOADING)
@@ -112,6 +116,7 @@ def serve(
         max_n=max_n,
         max_body_bytes=max_body,
         drain_s=drain,
+        read_s=read_timeout,
         temperature=temperature,
         key_hashes=hashes,
         origins=tuple(cors or ()),
@@ -121,12 +126,16 @@ def serve(
         any_host=insecure or is_public(host),
     )
     write_log(sys.stderr)
-    bound = open_socket(host, port)
-    address = _say_address(host, bound.getsockname()[1])
-    if workers > 1:
-        serve_many(settings, bound, workers, ready=lambda names: _greet(address, names, settings))
-    else:
-        serve_one(settings, bound, ready=lambda names: _greet(address, names, settings))
+    with open_socket(host, port) as bound:
+        address = _say_address(host, bound.getsockname()[1])
+
+        def greet(names: tuple[str, ...]) -> None:
+            _greet(address, names, settings)
+
+        if workers > 1:
+            serve_many(settings, bound, workers, ready=greet)
+        else:
+            serve_one(settings, bound, ready=greet)
 
 
 def _say_address(host: str, port: int) -> str:

@@ -56,10 +56,10 @@ def check_count(core: Core, n: int | None) -> int:
     Raises Refusal for more than the server gives to one request.
     """
     count = n or 1
-    if count > core.settings.max_n:
+    most = min(core.settings.max_n, core.settings.max_running + core.settings.max_queue)
+    if count > most:
         raise Refusal(
-            f"n may be {core.settings.max_n}; found {count}. Ask several times, or start the server with a "
-            "larger --max-n.",
+            f"n may be {most}; found {count}. Ask several times, or start the server with a larger --max-n.",
             param="n",
         )
     return count

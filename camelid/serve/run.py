@@ -20,6 +20,7 @@ from camelid.serve.journal import write_log
 from camelid.serve.protocol import Protocol
 from camelid.serve.settings import ServeSettings
 
+_PASSIVE = socket.AI_PASSIVE  # no host is every address
 SETTINGS = "CAMELID_SERVE_SETTINGS"  # how they travel to workers
 _SWITCH_S = 0.0005  # how long Python may keep one thread waiting for another: the engines' must not wait long
 
@@ -43,12 +44,17 @@ def open_socket(host: str, port: int) -> socket.socket:
 
     Raises RunError when it cannot be.
     """
+    bound: socket.socket | None = None
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=_PASSIVE
+        )[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except OSError as error:
+        if bound:
+            bound.close()
         raise RunError(
             f"The server cannot listen on {host}:{port}: {error.strerror or error}. Choose another "
             "--port, or stop what is there."

@@ -27,8 +27,11 @@ class Slots:
     def check(self, count: int) -> None:
         """Return if so many more replies find a place, running or waiting.
 
-        Raises Refusal, 429 with a time after which to try again, when they do not.
+        Raises Refusal, 429 with a time after which to try again, when they do not; 400 if they never will.
         """
+        most = self.limit + self.most_waiting
+        if count > most:
+            raise Refusal(f"A request may ask for {most} replies in all; found {count}. Ask several times.")
         room = self.limit - self.running + self.most_waiting - self.waiting
         if count > room:
             wait_s = max(1, math.ceil(self._usual_s * (self.waiting + 1) / self.limit))

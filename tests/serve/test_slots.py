@@ -57,6 +57,9 @@ def test_one_too_many_is_told_when_to_come_again():
         with pytest.raises(Refusal, match="of at most 1 and 1") as caught:
             slots.check(2)
         assert caught.value.status == 429 and int(caught.value.headers["Retry-After"]) >= 1
+        with pytest.raises(Refusal, match="may ask for 2 replies in all; found 3") as caught:
+            slots.check(3)
+        assert caught.value.status == 400
 
     asyncio.run(play())
 
