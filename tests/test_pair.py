@@ -1,9 +1,13 @@
 """Laws of a pair: what streams is what replies, and every way it can be asked wrongly."""
 
+import dataclasses
 import json
+import math
 import subprocess
 import sys
 
+import labelled
+import numpy as np
 import pytest
 import tiny
 from hypothesis import given, settings
@@ -11,8 +15,12 @@ from hypothesis import strategies as st
 
 import camelid
 from camelid.errors import CheckpointError, ContextTooLongError, RequestError, TokenizerError
+from camelid.generate.sampling import SamplingSettings
 from camelid.native import is_built
 from camelid.pair import Pair, Speaker
+from camelid.route.folder import hash_pair, save_router
+from camelid.route.learning import learn, make_router
+from camelid.route.router import Conversations
 from camelid.text.records import Message
 
 TALK = [
@@ -217,3 +225,116 @@ class TestNatively:
             native.reply("Hello?", model="alpaca", dial=0.5)
         with pytest.raises(RequestError, match="dial must be above 0 and at most 1; found 2"):
             native.reply("Hello?", model="llama", dial=2)
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory):
+    """Return a pair with a router that was learnt from made-up labels on its own kinds of requests."""
+    pair = camelid.load(tiny.make_pair(tmp_path_factory.mktemp("pairs") / "routed"))
+    evidence = labelled.make_evidence(120)
+    width = pair["alpaca"].config.hidden_size
+    wider = np.random.default_rng(1).normal(size=(120, width))
+    features = np.hstack([wider, evidence.features[:, -5:]])
+    evidence = dataclasses.replace(evidence, features=features)
+    router = make_router(learn(evidence), evidence, learned=True, threshold=0.0)
+    save_router(pair.folder, dataclasses.replace(router, models=hash_pair(pair.folder)))
+    return pair
+
+
+QUESTIONS = ["Hello", "Translate into German: the wool", "¿Qué es una vicuña?", "my parcel is lost " * 4]
+OPTIONS = [{}, {"temperature": 1.0, "seed": 3}, {"repetition_penalty": 1.3, "top_logprobs": 2}]
+
+
+@pytest.mark.parametrize("backend", ["native", "torch"])
+@pytest.mark.parametrize(("threshold", "model"), [(math.inf, "alpaca"), (-math.inf, "llama")])
+def test_auto_at_infinite_thresholds_is_the_constant_word_for_word(routed, backend, threshold, model):
+    if backend == "native" and not is_built():
+        pytest.skip("not built")
+    pair = camelid.load(routed.folder, backend=backend)
+    pair.router = pair.router.at(threshold)
+    for question in QUESTIONS:
+        for options in OPTIONS:
+            auto = pair.reply(question, model="auto", max_tokens=12, **options)
+            alone = pair.reply(question, model=model, max_tokens=12, **options)
+            assert (auto.text, auto.model, auto.finish_reason) == (alone.text, model, alone.finish_reason)
+            assert auto.completion_tokens == alone.completion_tokens
+            assert (auto.decision.rule, alone.decision.rule) == ("learned", "asked for")
+            assert 0 < auto.first_token_s <= auto.total_s
+
+
+def test_an_explicit_name_always_wins(routed):
+    routed.router = routed.router.at(-math.inf)
+    reply = routed.reply("Hello", model="alpaca", max_tokens=3)
+    assert (reply.model, reply.decision.reason) == ("alpaca", "the Alpaca was asked for by name")
+    talk = [{"role": "user", "content": "Hello"}]
+    assert routed.reply(talk, model="auto", max_tokens=3).model == "llama"
+    talk += [{"role": "assistant", "content": "Hm"}, {"role": "user", "content": "And?"}]
+    assert routed.reply(talk, model="alpaca", max_tokens=3).model == "alpaca"
+
+
+def test_a_conversation_stays_with_the_llama(routed):
+    routed.conversations = Conversations()
+    talk = [{"role": "user", "content": "Good morning"}]
+    models = []
+    for threshold in (math.inf, -math.inf, math.inf):
+        routed.router = routed.router.at(threshold)
+        reply = routed.reply(talk, model="auto", max_tokens=4)
+        models.append(reply.model)
+        talk += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": "More"}]
+    assert models == ["alpaca", "llama", "llama"] and reply.decision.rule == "conversation"
+
+
+@pytest.mark.skipif(not is_built(), reason="deferral reads log-probabilities from the native engine")
+def test_the_llama_goes_on_from_the_first_doubtful_token(routed):
+    pair = camelid.load(routed.folder, backend="native")
+    alpaca, llama = pair["alpaca"], pair["llama"]
+    prompt = camelid.text.chat.render_chat(alpaca.tokenizer, "Hello", add_generation_prompt=True)
+    generation = alpaca.model.engine.submit(prompt, SamplingSettings(max_tokens=12, top_logprobs=0))
+    list(alpaca.model.engine.stream(generation))
+    logprobs = [told.logprob for told in generation.logprobs]
+    place = int(np.argmin(logprobs))
+    pair.router = pair.router.at(math.inf, logprobs[place] + 1e-6)
+    first = pair.router.doubt(logprobs)
+    stream = pair.stream("Hello", model="auto", max_tokens=12)
+    pieces = list(stream)
+    said = generation.tokens[:first]
+    rest = list(
+        llama.model.generate([*prompt, *said], stop_ids=llama.tokenizer.stop_ids, max_tokens=12 - first)
+    )
+    assert "".join(pieces) == stream.reply.text == alpaca.tokenizer.decode([*said, *rest])
+    assert stream.reply.decision.place == first and stream.reply.model == "llama"
+    assert stream.reply.completion_tokens == len(said) + len(rest)
+    later = [Message("user", "Hello"), Message("assistant", stream.reply.text), Message("user", "More")]
+    assert pair.conversations.last(later) == "llama"
+    engine = alpaca.model.engine
+    assert (engine.load.running, engine.load.waiting) == (0, 0)
+
+
+def test_auto_leaves_nothing_running_when_it_is_stopped(routed):
+    routed.router = routed.router.at(math.inf)
+    stream = routed.stream("Hello", model="auto", max_tokens=50)
+    next(stream)
+    assert stream.stop().finish_reason == "cancelled"
+    if is_built():
+        assert routed["alpaca"].model.engine.load.running == 0
+
+
+def test_a_dial_of_zero_is_the_alpaca_whatever_the_router_says(routed):
+    routed.router = routed.router.at(-math.inf)
+    reply = routed.reply("Hello", model="auto", dial=0, max_tokens=5)
+    assert (reply.model, reply.text) == ("alpaca", routed.reply("Hello", max_tokens=5).text)
+
+
+def test_without_a_router_nobody_chooses(pair):
+    with pytest.raises(
+        RequestError, match=r"has no router, so it cannot choose. Run: camelid calibrate .*; or"
+    ):
+        pair.reply("Hello", model="auto")
+
+
+def test_auto_complains_as_a_model_would(routed):
+    for messages, error in (([], RequestError), ("wool " * 200, ContextTooLongError)):
+        with pytest.raises(error):
+            routed.reply(messages, model="auto")
+    with pytest.raises(RequestError, match="max_tokens must be 1 or more"):
+        routed.reply("Hello", model="auto", max_tokens=0)
