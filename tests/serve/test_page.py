@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 from page_stub import CHROMIUM, FLAGS, Stub, serving
@@ -95,11 +96,14 @@ def ask(page, question, who=None, *, wait=True):
     page.fill("#question", question)
     page.press("#question", "Enter")
     if wait:
-        expect(page.locator("#stop")).to_be_hidden()
+        page.locator("#stop").wait_for(state="hidden")
 
 
 def choose(page, who):
     page.locator(f"#who input[value={who}]").check(force=True)
+
+
+playwright.expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
 
 
 def expect(locator):
@@ -628,8 +632,15 @@ def test_a_key_is_asked_for_and_kept_until_the_tab_is_closed(open_page, stub):
 
 def test_a_real_pair_answers_side_by_side(open_page, start, pair_folder, tmp_path):
     """What streams onto the page is what the server gives whole, and its votes are what calibrate reads."""
-    with start(pair_folder, "--threads", 1, "--votes", tmp_path / "votes.db") as running:
-        page = open_page(address=running.url)
+    folder = shutil.copytree(pair_folder, tmp_path / "pair")
+    (folder / "sheet.html").write_text("<p>measured</p>", encoding="utf-8")
+    key = {"Authorization": "Bearer open-sesame"}
+    options = ("--threads", 1, "--votes", tmp_path / "votes.db", "--api-key", "open-sesame")
+    with start(folder, *options) as running:
+        page = open_page(address=running.url, ready=False)
+        page.fill("#key", "open-sesame")
+        page.keyboard.press("Enter")
+        page.locator("body[data-ready]").wait_for()
         page.click("#settings summary")
         page.fill("#settings [name=max_tokens]", "24")
         page.keyboard.press("Escape")
@@ -639,13 +650,16 @@ def test_a_real_pair_answers_side_by_side(open_page, start, pair_folder, tmp_pat
             expect(article.locator(".figures")).to_contain_text("tokens/s")
             messages = [{"role": "user", "content": "What is a vicuña?"}]
             body = {"model": model, "messages": messages, "max_tokens": 24}
-            whole = page.request.post(f"{running.url}/v1/chat/completions", data=body).json()
+            whole = page.request.post(f"{running.url}/v1/chat/completions", data=body, headers=key).json()
             text = whole["choices"][0]["message"]["content"]
             kept = page.evaluate(KEPT)[0 if model == "llama" else 1]
             assert kept == text
         page.click(".vote [data-choice=left]")
         expect(page.locator(".vote .small")).to_have_text("Thank you, kept.")
-        exported = page.request.get(f"{running.url}/votes/export?form=comparisons").text()
+        exported = page.request.get(f"{running.url}/votes/export?form=comparisons", headers=key).text()
+        assert page.request.get(f"{running.url}/votes/export").status == 401
+        page.click(".views >> text=Sheet")
+        expect(page.frame_locator("iframe").locator("p")).to_have_text("measured")
     (tmp_path / "votes.jsonl").write_text(exported, encoding="utf-8")
     ((messages, alpaca, llama),) = read_votes(tmp_path / "votes.jsonl")
     assert ([turn.content for turn in messages], alpaca, llama) == (["What is a vicuña?"], 0.0, 1.0)

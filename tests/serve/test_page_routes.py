@@ -42,6 +42,13 @@ def test_nothing_on_the_page_may_be_inline_or_from_elsewhere(client):
     assert len(re.findall(r"innerHTML", sources)) == 1  # of what the server sanitised
 
 
+def test_the_sheet_s_frame_lets_no_script_run_but_its_own(client):
+    policy = client.get("/page/frame.html").headers["content-security-policy"]
+    scripts = re.findall(r"script-src ([^;]+);", policy)
+    assert len(scripts) == 1 and re.fullmatch(r"'sha256-[\w+/]{43}='", scripts[0])
+    assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy
+
+
 @pytest.mark.parametrize("path", sorted(PLACE.glob("*.*")), ids=lambda path: path.name)
 def test_the_page_s_files_are_there_and_nothing_else_is(client, path):
     reply = client.get(f"/page/{path.name}")

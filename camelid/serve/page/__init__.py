@@ -1,10 +1,11 @@
 """The page: a chat in the browser over the same endpoints that every other client uses, votes, and the sheet.
 
 It is plain HTML, CSS and ES modules in this folder, with no build step and nothing from elsewhere. No script
-or style may stand in the HTML (the policy below refuses both), and no model's text becomes HTML but through
+or style may stand in the page's HTML (its policy refuses both), and no model's text becomes HTML but through
 `camelid.serve.markdown`.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -45,9 +46,10 @@ POLICY = (
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types markdown"
 )
-# The sheet is shown in a frame without an origin of its own: it may be styled, and nothing else.
+# The sheet is shown in a frame without an origin of its own: it may be styled, and nothing else. The frame's
+# own script is let through by its hash.
 FRAME_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
+    "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 SHEET_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
@@ -157,14 +159,18 @@ class _Endpoints:
     def _send(self, request: Request, name: str) -> Response:
         """Send one of the page's files, or say that the browser has it already."""
         body = self.files[name]
-        policy = FRAME_POLICY if name == "frame.html" else POLICY
+        policy = _frame_policy(body) if name == "frame.html" else POLICY
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         headers = {**_SAFE, "Content-Security-Policy": policy, "ETag": tag, "Cache-Control": "no-cache"}
-        if name == "frame.js":  # the frame has no origin, so every one is another to it
-            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=_KINDS[Path(name).suffix])
+
+
+def _frame_policy(body: bytes) -> str:
+    """Return the policy of the sheet's frame, that lets its one script run."""
+    script = body.partition(b"<script>")[2].partition(b"</script>")[0]
+    return FRAME_POLICY.format(hash=base64.b64encode(hashlib.sha256(script).digest()).decode())
 
 
 async def _read_json(request: Request) -> dict[str, Any]:
