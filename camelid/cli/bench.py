@@ -13,7 +13,7 @@ from camelid.errors import RequestError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from camelid.cli.trial import Trial
+    from camelid.compare.trial import Trial
 
 PROMPT_TOKENS, NEW_TOKENS = 512, 128
 
@@ -59,8 +59,8 @@ def bench(
     from rich.console import Console
 
     from camelid.cli.screen import open_console
-    from camelid.cli.trial import try_apart
     from camelid.compare.reading import find_text
+    from camelid.compare.trial import try_apart
     from camelid.generate.bandwidth import measure_bandwidth
     from camelid.native import choose_isa
     from camelid.native.loading import choose_threads

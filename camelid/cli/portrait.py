@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from camelid.cli.measure import Measured, measure_apart
+from camelid.compare.measure import Measured, measure_apart
 from camelid.generate.load import predict_memory
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config, read_dtype

@@ -1,6 +1,5 @@
 """Held-out records as prompts with a gold answer, and both models' answers beside it."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from camelid.cli.screen import WIDTH, printable
+from camelid.compare.metrics import same_words
+from camelid.compare.task import ask_last
+from camelid.compare.tasks.generation import cut_beginning
 from camelid.errors import ContextTooLongError, DataError, suggest
 from camelid.pair import Pair, Reply, Speaker, read_all
 from camelid.text.heldout import HELD_OUT, read_held_out
 from camelid.text.languages import LANGUAGE_NAMES, language_code
 from camelid.text.records import Message, Record
 
-_BEGINNING_CHARS = 60  # the model goes on with a document after whole sentences of at least so many
 _GOLD_CHARS = 400  # of how a document goes on really
 _PROMPT_CHARS = 1200  # shown of a long turn; the model reads all of it
 _STYLES = {"llama": "magenta", "alpaca": "cyan"}
@@ -119,7 +120,7 @@ def _answer(speaker: Speaker, sample: Sample, max_tokens: int) -> tuple[Text, bo
         text.append("(nothing)", "dim")
     if reply.finish_reason == "length":
         text.append(f" … (cut after {reply.completion_tokens} tokens)", "dim")
-    exact = not sample.text and reply.text.split() == sample.gold.split()
+    exact = not sample.text and same_words(reply.text, sample.gold)
     if exact:
         text.append(" ✓", "green")
     return text, exact
@@ -136,17 +137,8 @@ def _as_sample(record: Record) -> Sample | None:
     if not record.is_chat:
         beginning, rest = cut_beginning(record.text)
         return Sample(record.task, record.lang, rest, text=beginning) if rest else None
-    turns = record.messages
-    last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=0)
-    return Sample(record.task, record.lang, turns[last].content, turns=turns[:last]) if last else None
-
-
-def cut_beginning(text: str) -> tuple[str, str]:
-    """Return the first sentences of a text, and the rest with the blank before it; no rest if it is short."""
-    for end in re.finditer(r"[.!?…][”\"»’']?(?=\s)|\n", text):
-        if end.end() >= _BEGINNING_CHARS:
-            return text[: end.end()].rstrip("\n"), text[end.end() :]
-    return text, ""
+    asked = ask_last(record.messages)
+    return Sample(record.task, record.lang, asked[1], turns=asked[0]) if asked else None
 
 
 def _prompt(sample: Sample) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 Right or wrong: Wilson's interval; of paired shares Bonett and Price's, and McNemar's exact test. Everything
 else: a paired bootstrap over items, of sums rather than of means, so that BLEU and its like are drawn as
-whole sets. Its percentiles are widened for small sets. benchmarks/coverage.py simulates what they cover.
+whole sets. Its percentiles are widened for small sets. What they cover: benchmarks/interval_coverage.py.
 """
 
 import math

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from camelid.cli.bench import choose_lengths
-from camelid.cli.trial import Trial, try_apart, try_model
+from camelid.compare.trial import Trial, try_apart, try_model
 from camelid.errors import CheckpointError
 from camelid.generate import bandwidth as measuring
 from camelid.generate.bandwidth import bytes_per_token, measure_bandwidth
@@ -31,7 +31,7 @@ def measured(monkeypatch):
         bits = {"int4": 0.875}.get(weights, 0.75) if text else None
         return Trial(weights, "avx2", threads, speed, 6e9 / rate, 5_000_000, 1_000_000, 300_000_000, bits)
 
-    monkeypatch.setattr("camelid.cli.trial.try_apart", look)
+    monkeypatch.setattr("camelid.compare.trial.try_apart", look)
     monkeypatch.setattr(measuring, "measure_bandwidth", lambda threads: 1e10)
 
 
@@ -108,7 +108,7 @@ def test_a_model_is_tried_without_torch_in_a_process_of_its_own(folder, tmp_path
     assert (trial.speed.prompt_tokens, trial.speed.new_tokens) == (20, 8)
     assert trial.prefill_tokens_per_s > 0 and trial.speed.tokens_per_s > 0
     assert trial.weight_bytes < trial.peak_bytes
-    script = "import sys, camelid.cli.bench, camelid.cli.trial; print('torch' in sys.modules)"
+    script = "import sys, camelid.cli.bench, camelid.compare.trial; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert shown == "False\n"
 

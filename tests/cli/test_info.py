@@ -7,9 +7,10 @@ import pytest
 
 from camelid.cli import portrait
 from camelid.cli.difference import draw_difference, say_difference
-from camelid.cli.measure import Measured, measure, measure_apart, read_peak_bytes
 from camelid.cli.portrait import portray_pair
 from camelid.cli.screen import open_console, say_bytes, say_duration, shorten
+from camelid.compare.apart import read_peak_bytes
+from camelid.compare.measure import Measured, measure, measure_apart
 from camelid.errors import CheckpointError
 from camelid.generate.load import predict_memory
 from camelid.generate.speed import Speed

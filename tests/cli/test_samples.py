@@ -3,15 +3,11 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from camelid.cli import tasting
-from camelid.cli.tasting import Sample, choose_samples, cut_beginning, read_samples, show_sample
+from camelid.cli.tasting import Sample, choose_samples, read_samples, show_sample
 from camelid.pair import load
 from camelid.text.records import Message
-
-WORDS = st.lists(st.sampled_from(["llama", "sleeps", "Herd.", "Why?", "«Yes!»", "\n\n", "Once"]), max_size=40)
 
 
 def test_each_kind_and_language_is_shown_once(camelid, folder):
@@ -53,17 +49,6 @@ def test_the_prompt_is_all_before_the_last_answer(folder):
     for row, sample in zip(rows, samples, strict=True):
         assert [turn.content for turn in sample.turns] == [turn["content"] for turn in row["messages"][:-1]]
         assert sample.gold == row["messages"][-1]["content"] and sample.turns[-1].role == "user"
-
-
-@given(WORDS)
-def test_a_beginning_ends_with_a_sentence_and_loses_nothing(words):
-    text = " ".join(words)
-    beginning, rest = cut_beginning(text)
-    assert text.startswith(beginning) and text.endswith(rest)
-    between = text[len(beginning) : len(text) - len(rest)]
-    assert between.strip("\n") == ""
-    if rest:
-        assert len(text) - len(rest) >= 60 and ("\n" in between or beginning[-1] in ".?!»")
 
 
 def test_an_answer_that_is_gold_is_marked(folder, monkeypatch, capsys):

@@ -109,7 +109,7 @@ def test_of_too_few_items_nobody_can_tell():
 
 
 def test_intervals_cover():
-    """A small simulation with a fixed seed; benchmarks/coverage.py does the large one."""
+    """A small simulation with a fixed seed; benchmarks/interval_coverage.py does the large one."""
     generator, hits, shares = np.random.default_rng(5), 0, 0
     for run in range(300):
         one = generator.gamma(2, size=60)

@@ -1,18 +1,14 @@
-"""One model measured in a process of its own: `python -m camelid.cli.measure FOLDER` prints JSON.
+"""One model measured in a process of its own: `python -m camelid.compare.measure FOLDER` prints JSON.
 
 A process of its own, because only then its peak memory is that of this model and nothing else.
 """
 
 import dataclasses
-import json
-import re
-import resource
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from camelid.errors import CheckpointError
+from camelid.compare.apart import answer, read_peak_bytes, run_apart
 from camelid.generate.load import load_model
 from camelid.generate.speed import Speed, measure_speed
 
@@ -39,12 +35,7 @@ def measure_apart(folder: Path) -> Measured:
 
     Raises CheckpointError when the model cannot be loaded.
     """
-    command = [sys.executable, "-m", "camelid.cli.measure", str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        found = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        raise CheckpointError(f"{folder} could not be measured: {found[-1].partition(': ')[2] or found[-1]}")
-    table = json.loads(run.stdout)
+    table = run_apart(__name__, [str(folder)], doing=f"{folder} could not be measured")
     return Measured(**{**table, "speed": Speed(**table["speed"])})
 
 
@@ -57,15 +48,5 @@ def measure(folder: Path) -> Measured:
     )
 
 
-def read_peak_bytes() -> int:
-    """Return the most memory that this process has had, in bytes."""
-    try:  # getrusage counts what the process was before exec, too
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
-    except (OSError, IndexError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-
-
 if __name__ == "__main__":
-    print(json.dumps(dataclasses.asdict(measure(Path(sys.argv[1])))))
+    answer(dataclasses.asdict(measure(Path(sys.argv[1]))))

@@ -1,19 +1,16 @@
-"""One model tried on the native engine, in a process of its own: `python -m camelid.cli.trial` prints JSON.
+"""One model tried on the native engine, in a process of its own: `python -m camelid.compare.trial`, JSON out.
 
 A process of its own, because only then its peak memory is that of this model and nothing else.
 """
 
 import dataclasses
-import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camelid.cli.measure import read_peak_bytes
+from camelid.compare.apart import answer, read_peak_bytes, run_apart
 from camelid.compare.reading import measure_reading, read_text
-from camelid.errors import CheckpointError
 from camelid.generate.bandwidth import bytes_per_token
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.speed import Speed, measure_speed
@@ -70,11 +67,7 @@ def try_apart(
     Raises CheckpointError when the model cannot be loaded or the text not read.
     """
     words = [str(folder), weights, str(text or ""), str(threads), str(prompt_tokens), str(new_tokens)]
-    run = subprocess.run([sys.executable, "-m", __name__, *words], capture_output=True, text=True)
-    if run.returncode:
-        found = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        raise CheckpointError(f"{folder} could not be tried: {found[-1].partition(': ')[2] or found[-1]}")
-    table = json.loads(run.stdout)
+    table = run_apart(__name__, words, doing=f"{folder} could not be tried")
     return Trial(**{**table, "speed": Speed(**table["speed"])})
 
 
@@ -115,7 +108,7 @@ def _main(folder: str, weights: Weights, text: str, *numbers: str) -> None:
         new_tokens=new_tokens,
         text=Path(text) if text else None,
     )
-    print(json.dumps(dataclasses.asdict(trial)))
+    answer(dataclasses.asdict(trial))
 
 
 if __name__ == "__main__":
