@@ -40,7 +40,9 @@ class Stub:
         self.extras, self.refusals, self.spans, self.requests = {}, [], [], []
         self.key, self.cancelled = None, 0
         self.gate.set()
-        (self.folder / "sheet.html").unlink(missing_ok=True)
+        self.sheet = self.folder / "sheet" / "sheet.html"
+        self.sheet.parent.mkdir(exist_ok=True)
+        self.sheet.unlink(missing_ok=True)
         (self.folder / "votes.db").unlink(missing_ok=True)
         self.votes = Votes(self.folder / "votes.db")
 

@@ -633,7 +633,8 @@ def test_a_key_is_asked_for_and_kept_until_the_tab_is_closed(open_page, stub):
 def test_a_real_pair_answers_side_by_side(open_page, start, pair_folder, tmp_path):
     """What streams onto the page is what the server gives whole, and its votes are what calibrate reads."""
     folder = shutil.copytree(pair_folder, tmp_path / "pair")
-    (folder / "sheet.html").write_text("<p>measured</p>", encoding="utf-8")
+    (folder / "sheet").mkdir()
+    (folder / "sheet" / "sheet.html").write_text("<p>measured</p>", encoding="utf-8")
     key = {"Authorization": "Bearer open-sesame"}
     options = ("--threads", 1, "--votes", tmp_path / "votes.db", "--api-key", "open-sesame")
     with start(folder, *options) as running:
@@ -671,7 +672,7 @@ def test_a_real_pair_answers_side_by_side(open_page, start, pair_folder, tmp_pat
 def test_the_sheet_is_shown_where_it_can_do_nothing(page, stub):
     html = "<!doctype html><style>p{color:rgb(1,2,3)}</style><p id=x>measured</p>"
     html += "<script>parent.harmed = x.id = 'no'</script>"
-    (stub.folder / "sheet.html").write_text(html, encoding="utf-8")
+    stub.sheet.write_text(html, encoding="utf-8")
     page.click(".views >> text=Sheet")
     inside = page.frame_locator("iframe")
     expect(inside.locator("p")).to_have_text("measured")

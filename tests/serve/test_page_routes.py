@@ -142,7 +142,7 @@ def test_a_server_without_a_file_for_votes_says_so(client, stub):
 
 
 def test_the_sheet_is_shown_and_can_do_nothing(client, stub):
-    (stub.folder / "sheet.html").write_text("<p>measured</p>", encoding="utf-8")
+    stub.sheet.write_text("<p>measured</p>", encoding="utf-8")
     reply = client.get("/sheet")
     assert reply.text == "<p>measured</p>"
     assert reply.headers["content-security-policy"].startswith("sandbox; default-src 'none'")

@@ -208,7 +208,7 @@ def _join_lines(rows: Iterator[dict[str, Any]]) -> str:
 def _read_sheet(folder: Path) -> tuple[str, int]:
     """Return the sheet and 200, or which command makes it and 404."""
     try:
-        return (folder / "sheet.html").read_text(encoding="utf-8"), 200
+        return (folder / "sheet" / "sheet.html").read_text(encoding="utf-8"), 200
     except FileNotFoundError:
         name = re.sub(r"[^\w.-]", "", folder.resolve().name) or "PAIR"
         return _NO_SHEET.format(folder=f"pairs/{name}" if folder.parent.name == "pairs" else name), 404
