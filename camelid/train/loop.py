@@ -15,17 +15,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Protocol
 
 from camelid.errors import RecipeError
 from camelid.files import sweep, write_json
 from camelid.model.decoder import Decoder
-from camelid.text.batches import Batches
+from camelid.text.batches import Batch
 from camelid.train.checkpoints import LoopState, restore_checkpoint, save_checkpoint
 from camelid.train.journal import Journal
 from camelid.train.precision import Plan
 from camelid.train.progress import Progress, Status
 from camelid.train.settings import StageSettings
-from camelid.train.stepper import Stepper, Teacher
+from camelid.train.stepper import Objective, Stepper, Teacher
 
 Evaluate = Callable[[Decoder, Plan], dict[str, float]]
 
@@ -49,13 +50,27 @@ class _Schedule:
         return min(rising, (self.total_steps - step) / (self.total_steps - self.cooldown_step + 1))
 
 
+class Supply(Protocol):
+    """Where batches come from, such as `text.batches.Batches`: a batch depends on its step alone."""
+
+    batch_size: int
+    context: int
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0."""
+
+    @property
+    def total_steps_available(self) -> int | None:
+        """How many steps there are; None for endlessly many."""
+
+
 class Loop:
     """One stage's training."""
 
     def __init__(
         self,
         decoder: Decoder,
-        batches: Batches,
+        batches: Supply,
         settings: StageSettings,
         *,
         stage: str,
@@ -64,10 +79,13 @@ class Loop:
         evaluate: Evaluate,
         progress: Progress,
         teacher: Teacher | None = None,
+        objective: Objective | None = None,
     ) -> None:
         """Take up the stage in `folder` where it was left.
 
         make_plan: measures how to compute; not asked when an earlier run has written its plan down.
+        evaluate: gives bits per byte by language; nothing when it has something else to say.
+        objective: what is learnt in the place of the next token.
 
         Raises RecipeError when the data ends before the budget does.
         """
@@ -76,7 +94,7 @@ class Loop:
         self._evaluate = evaluate
         sweep(folder)
         self._plan, self._schedule = self._take_up_plan(make_plan)
-        self._stepper = Stepper(decoder, settings, self._plan, teacher=teacher)
+        self._stepper = Stepper(decoder, settings, self._plan, teacher=teacher, objective=objective)
         self._checkpoints = folder / "checkpoints"
         self._checkpoints.mkdir(parents=True, exist_ok=True)
         sweep(self._checkpoints)
@@ -216,12 +234,13 @@ class Loop:
 
     def _measure(self, journal: Journal) -> None:
         found = self._evaluate(self._decoder, self._plan)
+        if not found:
+            return
         self._state.bits_per_byte = found
         journal.write(self._state.step, bits_per_byte=found)
         figures = "  ".join(f"{lang} {value:.3f}" for lang, value in found.items())
         self._progress.note(f"{self._stage}, step {self._state.step}: bits per byte {figures}")
-        if found:
-            self._compare_with_best(fmean(found.values()))
+        self._compare_with_best(fmean(found.values()))
 
     def _compare_with_best(self, mean: float) -> None:
         """Remember the best measurement; warn at the end if the last one is clearly worse."""
@@ -273,4 +292,4 @@ def _stop_flag() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-__all__ = ["Evaluate", "Loop"]
+__all__ = ["Evaluate", "Loop", "Supply"]

@@ -56,6 +56,15 @@ def distillation(
     return loss, plain
 
 
+def log_probabilities(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    """Return the log-probability of each target under the head's logits, (N,), float32; 0 where not counted.
+
+    Unlike the others it takes the logits twice: what weighs a target's gradient is known only in the backward
+    pass. hidden, head, targets: as for `cross_entropy`.
+    """
+    return _ChunkedLogProbabilities.apply(hidden, head, targets)  # type: ignore[no-any-return, no-untyped-call]
+
+
 def cross_entropy_step(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the summed loss of a chunk and the gradient of its logits, (C, V), in the logits' type."""
     counted = targets != IGNORE
@@ -140,6 +149,32 @@ class _ChunkedDistillation(torch.autograd.Function):
         hidden_gradient, head_gradient = ctx.saved_tensors
         scaled = _scaled(hidden_gradient, outside[0]), _scaled(head_gradient, outside[0])
         return (*scaled, None, None, None, None, None, None)
+
+
+class _ChunkedLogProbabilities(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        weight = head.to(hidden.dtype)
+        found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        for part in _chunks(len(hidden)):
+            logits = (hidden[part] @ weight.T).float()
+            found[part] = -F.cross_entropy(logits, targets[part], ignore_index=IGNORE, reduction="none")
+        ctx.save_for_backward(hidden, head, targets)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *outside: Any) -> Any:
+        hidden, head, targets = ctx.saved_tensors
+        weight = head.to(hidden.dtype)
+        keeps = _Gradients(ctx, hidden, head)
+        for part in _chunks(len(hidden)):
+            counted = targets[part] != IGNORE
+            weights = torch.where(counted, outside[0][part], 0.0)
+            gradient = F.softmax((hidden[part] @ weight.T).float(), dim=1).mul_(-weights.unsqueeze(1))
+            chosen = torch.where(counted, targets[part], 0).unsqueeze(1)
+            gradient.scatter_add_(1, chosen, weights.unsqueeze(1))
+            keeps.add(part, gradient.to(hidden.dtype), hidden[part], weight)
+        return keeps.hidden, keeps.head, None
 
 
 class _Gradients:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,16 +28,30 @@ class Teacher:
     temperature: float
 
 
+class Objective(Protocol):
+    """What is learnt in the place of the next token; see `dpo.Preferring`."""
+
+    def __call__(self, decoder: Decoder, batch: Batch, rows: slice, device: str) -> Tensor:
+        """Return the summed loss of some rows of a batch: a scalar."""
+
+
 class Stepper:
     """Moves a decoder by batches."""
 
     def __init__(
-        self, decoder: Decoder, settings: StageSettings, plan: Plan, *, teacher: Teacher | None = None
+        self,
+        decoder: Decoder,
+        settings: StageSettings,
+        plan: Plan,
+        *,
+        teacher: Teacher | None = None,
+        objective: Objective | None = None,
     ) -> None:
         """Prepare the decoder (and a teacher) for the plan: device, compute type, compiled layers."""
         self.decoder = decoder
         self.plan = plan
         self.teacher = teacher
+        self._objective = objective
         self._forms = prepare(decoder, plan)
         if teacher is not None:
             prepare(teacher.decoder, plan)
@@ -54,6 +69,8 @@ class Stepper:
 
     def step(self, batch: Batch, lr_scale: float) -> float:
         """Move the decoder once and return the mean cross-entropy before it, in nats per counted target.
+
+        With an objective of its own, that objective's mean.
 
         lr_scale: the schedule's share of the learning rate.
 
@@ -77,9 +94,13 @@ class Stepper:
         return mean
 
     def _learn(self, batch: Batch, rows: slice, num_targets: int) -> Tensor:
-        """Add the gradient of some rows; return their summed cross-entropy."""
+        """Add the gradient of some rows; return their summed cross-entropy, or what the objective says."""
+        if self._objective is not None:
+            aim = self._objective(self.decoder, batch, rows, self.plan.device)
+            (aim * (1.0 / max(1, num_targets))).backward()  # type: ignore[no-untyped-call]
+            return aim.detach()
         inputs = place_rows(batch, rows, self.plan.device)
-        targets = _tensor(batch.targets[rows], self.plan.device).view(-1)
+        targets = place_ids(batch.targets[rows], self.plan.device).view(-1)
         hidden = self.decoder.hidden(*inputs).flatten(0, 1)
         if self.teacher is None:
             loss = plain = losses.cross_entropy(
@@ -114,11 +135,12 @@ def prepare(decoder: Decoder, plan: Plan) -> Forms:
 def place_rows(batch: Batch, rows: slice, device: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return token_ids, positions and segments of some rows, as `Decoder.hidden` takes them."""
     return (
-        _tensor(batch.token_ids[rows], device),
-        _tensor(batch.positions[rows], device),
-        _tensor(batch.segments[rows], device),
+        place_ids(batch.token_ids[rows], device),
+        place_ids(batch.positions[rows], device),
+        place_ids(batch.segments[rows], device),
     )
 
 
-def _tensor(array: NDArray[np.int32], device: str) -> Tensor:
+def place_ids(array: NDArray[np.int32], device: str) -> Tensor:
+    """Return whole numbers on a device, as torch takes them for indices."""
     return torch.from_numpy(np.ascontiguousarray(array)).long().to(device)
