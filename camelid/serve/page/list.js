@@ -41,8 +41,14 @@ export class ConversationList {
 
   #item(head) {
     const title = titleOf({ turns: [], ...head });
-    const open = button("open", title, { class: "title", "aria-current": head.id === this.#current ? "true" : null });
-    const tools = [button("rename", "Rename", { "aria-label": `Rename ${title}` }), button("remove", "Delete", { "aria-label": `Delete ${title}` })];
+    const open = button("open", title, {
+      class: "title",
+      "aria-current": head.id === this.#current ? "true" : null,
+    });
+    const tools = [
+      button("rename", "Rename", { "aria-label": `Rename ${title}` }),
+      button("remove", "Delete", { "aria-label": `Delete ${title}` }),
+    ];
     return make("li", { "data-id": head.id }, open, make("span", { class: "tools" }, ...tools));
   }
 

@@ -7,7 +7,19 @@ import { follow, startScrolling, stay } from "./scroll.js";
 import { choose, optionsNow, requestsNow, settings, showModels, startSettings } from "./settings.js";
 import { showSheet } from "./sheet.js";
 import * as store from "./store.js";
-import { addSpan, ballotOf, isHidden, lastQuestion, messagesOf, nameOf, newAnswer, newConversation, newQuestion, settle, titleOf } from "./talk.js";
+import {
+  addSpan,
+  ballotOf,
+  isHidden,
+  lastQuestion,
+  messagesOf,
+  nameOf,
+  newAnswer,
+  newConversation,
+  newQuestion,
+  settle,
+  titleOf,
+} from "./talk.js";
 import { AnswerView, QuestionView } from "./view.js";
 import { cast, showVotes } from "./votes.js";
 import { callJson, complete } from "./wire.js";
@@ -150,7 +162,10 @@ async function answer({ retry = false, alone = !settings.history } = {}) {
   const messages = messagesOf(conversation, settings.system.trim());
   const prompt = alone ? lastQuestion(messages) : messages;
   const about = { alone: prompt.length < messages.length, temperature: options.temperature ?? null };
-  const turn = newAnswer(requestsNow().map((request) => ({ ...request, ...about })), settings);
+  const turn = newAnswer(
+    requestsNow().map((request) => ({ ...request, ...about })),
+    settings,
+  );
   turn.prompt = prompt;
   conversation.turns.push(turn);
   const controller = new AbortController();
@@ -161,7 +176,9 @@ async function answer({ retry = false, alone = !settings.history } = {}) {
   await keep(conversation);
   showList();
   const saver = setInterval(() => keep(conversation), SAVE_EVERY_MS);
-  await Promise.all(turn.replies.map((_, place) => stream(conversation, turn, place, options, controller.signal)));
+  await Promise.all(
+    turn.replies.map((_, place) => stream(conversation, turn, place, options, controller.signal)),
+  );
   clearInterval(saver);
   running.delete(conversation.id);
   await keep(conversation);
@@ -179,7 +196,8 @@ async function stream(conversation, turn, place, options, signal) {
       signal,
       onPiece: (text, spans) => {
         const counted = recount(text, spans);
-        for (const [start, end] of counted) addSpan(reply.spans, reply.text.length + start, reply.text.length + end);
+        for (const [start, end] of counted)
+          addSpan(reply.spans, reply.text.length + start, reply.text.length + end);
         reply.text += text;
         if (reply.text === text) keep(conversation);
         views.get(turn.id)?.replies[place].push(text, counted);
@@ -195,7 +213,10 @@ async function stream(conversation, turn, place, options, signal) {
     Object.assign(reply, { state: "whole", finish: result.finish, tokens: result.tokens });
   } catch (error) {
     const stopped = error.name === "AbortError";
-    Object.assign(reply, stopped ? { state: "stopped" } : { state: "failed", error: error.message, code: error.code ?? null });
+    Object.assign(
+      reply,
+      stopped ? { state: "stopped" } : { state: "failed", error: error.message, code: error.code ?? null },
+    );
     if (error.code === "model_not_calibrated") choose("alpaca"); // so that a retry asks who can answer
   }
   reply.model ??= ["llama", "alpaca"].includes(reply.asked) ? reply.asked : null;
@@ -237,7 +258,8 @@ const actions = {
   retry: ({ index }) => again(index, { retry: true }),
   alone: ({ index }) => again(index, { alone: true }),
   copy: async ({ turn, place, pressed }) => said(pressed, await copy(turn.text ?? turn.replies[place].text)),
-  "copy-code": async ({ pressed }) => said(pressed, await copy(find("code", pressed.parentElement).textContent)),
+  "copy-code": async ({ pressed }) =>
+    said(pressed, await copy(find("code", pressed.parentElement).textContent)),
   keep: ({ turn, view, place }) => {
     turn.kept = place;
     view.refresh();
@@ -317,9 +339,16 @@ function closeDrawer() {
 }
 
 function exportConversation() {
-  const name = titleOf(current).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60);
+  const name = titleOf(current)
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 60);
   const messages = messagesOf(current, settings.system.trim());
-  download(`${name || "conversation"}.json`, `${JSON.stringify({ messages }, null, 2)}\n`, "application/json");
+  download(
+    `${name || "conversation"}.json`,
+    `${JSON.stringify({ messages }, null, 2)}\n`,
+    "application/json",
+  );
 }
 
 function grow(box) {

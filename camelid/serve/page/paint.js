@@ -148,7 +148,10 @@ function finish(box) {
     code.tabIndex = 0;
     code.setAttribute("role", "region");
     code.setAttribute("aria-label", "Code");
-    around.append(code, make("button", { type: "button", class: "quiet", "data-act": "copy-code" }, "Copy code"));
+    around.append(
+      code,
+      make("button", { type: "button", class: "quiet", "data-act": "copy-code" }, "Copy code"),
+    );
   }
 }
 

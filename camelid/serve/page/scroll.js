@@ -24,13 +24,20 @@ export function startScrolling() {
   scroller.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), passive);
   scroller.addEventListener("touchmove", leave, passive);
   scroller.addEventListener("pointerdown", (event) => event.target === scroller && leave()); // its scroll bar
-  scroller.addEventListener("keydown", (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && leave());
+  scroller.addEventListener(
+    "keydown",
+    (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && leave(),
+  );
   scroller.addEventListener("focusin", leave);
-  scroller.addEventListener("scroll", () => {
-    const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-    if (below < 4) follows = true;
-    find("#to-newest").hidden = follows || below < 48;
-  }, passive);
+  scroller.addEventListener(
+    "scroll",
+    () => {
+      const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+      if (below < 4) follows = true;
+      find("#to-newest").hidden = follows || below < 48;
+    },
+    passive,
+  );
   find("#to-newest").onclick = follow;
   afterPaint(stay);
   // Turns out of sight have a height that is only guessed until they are drawn.

@@ -10,12 +10,17 @@ export async function showSheet() {
   try {
     html = await (await call("/sheet")).text();
   } catch (error) {
-    const text = error.status === 404 ? "There is no sheet yet. It is made by comparing the two:" : error.message;
+    const text =
+      error.status === 404 ? "There is no sheet yet. It is made by comparing the two:" : error.message;
     const command = error.status === 404 ? make("pre", { tabindex: "0" }, "camelid compare PAIR") : null;
     place.replaceChildren(make("div", { class: "column" }, make("p", {}, text), command));
     return;
   }
-  const frame = make("iframe", { title: "The sheet: what was measured of the two", sandbox: "allow-scripts", src: "/page/frame.html" });
+  const frame = make("iframe", {
+    title: "The sheet: what was measured of the two",
+    sandbox: "allow-scripts",
+    src: "/page/frame.html",
+  });
   const send = (event) => {
     if (event.source !== frame.contentWindow) return;
     removeEventListener("message", send);

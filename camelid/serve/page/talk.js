@@ -2,20 +2,41 @@
 
 const fresh = () => crypto.getRandomValues(new Uint32Array(4)).reduce((text, n) => text + n.toString(36), "");
 
-export const newConversation = () => ({ id: fresh(), title: "", renamed: false, updated: Date.now(), turns: [] });
+export const newConversation = () => ({
+  id: fresh(),
+  title: "",
+  renamed: false,
+  updated: Date.now(),
+  turns: [],
+});
 
 export const newQuestion = (text) => ({ id: fresh(), role: "user", text });
 
 /** Return the turn of one answer, or of two side by side; blind: shuffled, names hidden until the vote. */
 export function newAnswer(asked, { blind = false } = {}) {
-  const replies = asked.map((request) => ({ ...request, model: null, text: "", state: "running", spans: [] }));
+  const replies = asked.map((request) => ({
+    ...request,
+    model: null,
+    text: "",
+    state: "running",
+    spans: [],
+  }));
   const hidden = blind && replies.length === 2;
   if (hidden && crypto.getRandomValues(new Uint8Array(1))[0] % 2) replies.reverse();
-  return { id: fresh(), role: "assistant", replies, kept: 0, blind: hidden, vote: null, ballot: fresh().slice(0, 20) };
+  return {
+    id: fresh(),
+    role: "assistant",
+    replies,
+    kept: 0,
+    blind: hidden,
+    vote: null,
+    ballot: fresh().slice(0, 20),
+  };
 }
 
 /** Tell whether two answers can be voted on: both are whole. */
-export const isBallot = (turn) => turn.replies.length === 2 && turn.replies.every((reply) => reply.state === "whole" && reply.text);
+export const isBallot = (turn) =>
+  turn.replies.length === 2 && turn.replies.every((reply) => reply.state === "whole" && reply.text);
 
 /** Tell whether a turn's names are still hidden: until the vote, or until there can be none. */
 export function isHidden(turn) {
@@ -45,7 +66,8 @@ export function messagesOf(conversation, system = "") {
 }
 
 /** Return the last question alone: what a model is told when the rest does not fit. */
-export const lastQuestion = (messages) => messages.filter((message, place) => message.role === "system" || place === messages.length - 1);
+export const lastQuestion = (messages) =>
+  messages.filter((message, place) => message.role === "system" || place === messages.length - 1);
 
 /** Return a title: the first question, shortened. */
 export function titleOf(conversation) {
@@ -62,7 +84,8 @@ export function figuresOf(reply) {
   const { first_token_ms: first, total_ms: total, drafted, accepted } = about;
   const parts = [];
   if (first > 0) parts.push(`first token after ${sayDuration(first)}`);
-  if (tokens > 1 && total > first) parts.push(`${count.format(Math.round((tokens - 1) / ((total - first) / 1000)))} tokens/s`);
+  if (tokens > 1 && total > first)
+    parts.push(`${count.format(Math.round((tokens - 1) / ((total - first) / 1000)))} tokens/s`);
   if (tokens) parts.push(`${count.format(tokens)} ${tokens === 1 ? "token" : "tokens"}`);
   if (drafted) parts.push(`${count.format(accepted ?? 0)} of ${count.format(drafted)} drafts kept`);
   if (reply.temperature) parts.push(`temperature ${reply.temperature}`);
@@ -80,7 +103,10 @@ export function sayDuration(ms) {
 /** Return the vote as the server takes it; the prompt is what both were asked. */
 export function ballotOf(conversation, place, choice) {
   const turn = conversation.turns[place];
-  const [left, right] = turn.replies.map((reply) => ({ model: reply.model ?? reply.asked, reply: reply.text }));
+  const [left, right] = turn.replies.map((reply) => ({
+    model: reply.model ?? reply.asked,
+    reply: reply.text,
+  }));
   return { id: turn.ballot, prompt: turn.prompt, left, right, choice, blind: turn.blind };
 }
 

@@ -10,15 +10,29 @@ export class QuestionView {
     this.turn = turn;
     this.text = make("div", { class: "text" }, turn.text);
     this.tools = make("div", { class: "tools" }, button("edit", "Edit"), button("copy", "Copy"));
-    this.element = make("li", { class: "turn question", "data-id": turn.id }, make("h3", { class: "unseen" }, "You asked"), this.text, this.tools);
+    this.element = make(
+      "li",
+      { class: "turn question", "data-id": turn.id },
+      make("h3", { class: "unseen" }, "You asked"),
+      this.text,
+      this.tools,
+    );
   }
 
   /** Put an editor in the question's place; `numLater` turns would be replaced. */
   edit(numLater) {
     const box = make("textarea", { rows: "3", "aria-label": "Edit your question" });
     box.value = this.turn.text;
-    const note = numLater > 1 ? make("p", { class: "small" }, `What follows this question (${numLater} turns) will be replaced.`) : null;
-    const buttons = make("div", { class: "buttons" }, button("save", "Ask again", { class: "strong" }), button("cancel", "Cancel"));
+    const note =
+      numLater > 1
+        ? make("p", { class: "small" }, `What follows this question (${numLater} turns) will be replaced.`)
+        : null;
+    const buttons = make(
+      "div",
+      { class: "buttons" },
+      button("save", "Ask again", { class: "strong" }),
+      button("cancel", "Cancel"),
+    );
     this.editor = make("div", { class: "editor" }, box, note, buttons);
     this.text.hidden = this.tools.hidden = true;
     this.element.append(this.editor);
@@ -71,7 +85,8 @@ class ReplyView {
   /** Add what came. */
   push(text, spans) {
     if (this.isVeiled) return;
-    for (const [part, drafted] of cut(text, this.settings.drafted ? spans : [])) this.painter.push(part, drafted);
+    for (const [part, drafted] of cut(text, this.settings.drafted ? spans : []))
+      this.painter.push(part, drafted);
   }
 
   /** Show all but the text anew. */
@@ -98,12 +113,18 @@ class ReplyView {
     if (reply.state === "running") return [make("span", { class: "writing" }, "writing")];
     const tools = [];
     if (reply.error) tools.push(make("p", { class: "error" }, reply.error));
-    if (reply.code === "context_length_exceeded") tools.push(button("alone", "Ask without the earlier turns"));
+    if (reply.code === "context_length_exceeded")
+      tools.push(button("alone", "Ask without the earlier turns"));
     if (reply.text) tools.push(button("copy", "Copy"));
-    if (turn.replies.length === 1 || this.place === turn.replies.length - 1) tools.push(button("retry", "Retry", { class: "quiet retry" }));
+    if (turn.replies.length === 1 || this.place === turn.replies.length - 1)
+      tools.push(button("retry", "Retry", { class: "quiet retry" }));
     if (turn.replies.length > 1 && reply.text && !isHidden(turn)) {
       const isKept = turn.kept === this.place;
-      tools.push(isKept ? make("span", { class: "kept" }, "goes on from here") : button("keep", "Go on from this answer"));
+      tools.push(
+        isKept
+          ? make("span", { class: "kept" }, "goes on from here")
+          : button("keep", "Go on from this answer"),
+      );
     }
     return tools;
   }
@@ -114,7 +135,11 @@ export class AnswerView {
   constructor(turn, settings) {
     this.turn = turn;
     this.replies = turn.replies.map((_, place) => new ReplyView(turn, place, settings));
-    const side = make("div", { class: `replies${turn.replies.length > 1 ? " two" : ""}` }, ...this.replies.map((view) => view.element));
+    const side = make(
+      "div",
+      { class: `replies${turn.replies.length > 1 ? " two" : ""}` },
+      ...this.replies.map((view) => view.element),
+    );
     this.vote = make("fieldset", { class: "vote", hidden: true });
     this.element = make("li", { class: "turn answer", "data-id": turn.id }, side);
     if (turn.replies.length > 1) this.element.append(this.vote);
@@ -138,15 +163,25 @@ export class AnswerView {
     const { turn } = this;
     const names = turn.replies.map((reply, place) => (isHidden(turn) ? "AB"[place] : nameOf(reply)));
     const roles = turn.replies.map((reply) => (isHidden(turn) ? "" : (reply.model ?? "")));
-    const choices = [["left", names[0], roles[0]], ["right", names[1], roles[1]], ["tie", "Tie", ""], ["bad", "Both bad", ""]];
+    const choices = [
+      ["left", names[0], roles[0]],
+      ["right", names[1], roles[1]],
+      ["tie", "Tie", ""],
+      ["bad", "Both bad", ""],
+    ];
     const focused = document.activeElement?.dataset?.choice;
     this.vote.replaceChildren(
       make("legend", {}, "Which is better?"),
       ...choices.map(([choice, name, role]) =>
-        button("vote", name, { class: `quiet ${role}`, "data-choice": choice, "aria-pressed": String(turn.vote === choice) }),
+        button("vote", name, {
+          class: `quiet ${role}`,
+          "data-choice": choice,
+          "aria-pressed": String(turn.vote === choice),
+        }),
       ),
       make("span", { class: "small" }, turn.voteNote ?? ""),
     );
-    if (focused && this.vote.contains(document.activeElement) === false) find(`[data-choice="${focused}"]`, this.vote)?.focus();
+    if (focused && this.vote.contains(document.activeElement) === false)
+      find(`[data-choice="${focused}"]`, this.vote)?.focus();
   }
 }

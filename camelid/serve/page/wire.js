@@ -43,7 +43,12 @@ export async function call(path, { body, signal } = {}) {
   if (body) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+    response = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body && JSON.stringify(body),
+      signal,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServerError("The server cannot be reached. Is it still running?");
@@ -51,7 +56,8 @@ export async function call(path, { body, signal } = {}) {
   if (response.status === 401) {
     const used = key;
     await askForKey(Boolean(key));
-    if (sessionStorage.getItem(KEY) && sessionStorage.getItem(KEY) !== used) return call(path, { body, signal });
+    if (sessionStorage.getItem(KEY) && sessionStorage.getItem(KEY) !== used)
+      return call(path, { body, signal });
   }
   if (!response.ok) throw await explain(response);
   return response;
@@ -104,7 +110,8 @@ export async function complete(request, { signal, onPiece, onAbout }) {
   const result = { finish: null, tokens: null, about: {} };
   for await (const events of readEvents(response)) {
     for (const event of events) {
-      if (event.error) throw new ServerError(event.error.message ?? String(event.error), 500, event.error.code);
+      if (event.error)
+        throw new ServerError(event.error.message ?? String(event.error), 500, event.error.code);
       const choice = event.choices?.[0];
       if (event.camelid) {
         const { drafted_spans: spans, ...about } = event.camelid;
