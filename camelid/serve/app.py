@@ -10,19 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from camelid.errors import CamelidError
+from camelid.serve import page
 from camelid.serve.core import Core
 from camelid.serve.document import make_document
 from camelid.serve.door import Door
 from camelid.serve.doors import DOORS
 from camelid.serve.guard import Guard
-from camelid.serve.refusals import Refusal, error_response
+from camelid.serve.refusals import Refusal, error_response, refuse
 from camelid.serve.settings import ServeSettings
-
-try:
-    from camelid.serve import page
-except ImportError:
-    page = None  # type: ignore[assignment]
-
 
 _TOLD = [
     "x-camelid-" + name
@@ -56,12 +52,11 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
 
     routes: list[BaseRoute] = [_route(core, door) for door in DOORS]
     routes.append(Route("/openapi.json", tell_document))
-    if page is not None:
-        routes += page.routes(core)
+    routes += page.routes(core)
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _explain_http},
+        exception_handlers={HTTPException: _explain_http, CamelidError: _explain, Exception: _explain},
     )
     app.state.core = core
     app.add_middleware(Guard, settings=settings)
@@ -78,6 +73,11 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
 
 def _route(core: Core, door: Door) -> Route:
     return Route(door.path, door.open(core), methods=[door.method], name=door.name)
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    """Say what went wrong outside the doors, in the dialect of the path."""
+    return error_response(refuse(error), request.url.path)
 
 
 def _explain_http(request: Request, error: Exception) -> Response:

@@ -102,7 +102,6 @@ class Core:
         self.voices: dict[str, Voice] = {}
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
-        self.draining = False
         self.metrics = Metrics()
         self.metrics.watch(self._gauges, self._loads)
 

@@ -35,7 +35,7 @@ from camelid.serve.wire import EVENTS, LINES, Whole
 async def _health(core: Core) -> Whole:
     if core.stepper.failure:
         raise Refusal("The engine has stopped; the log says why. Start the server anew.", status=503)
-    told = {"status": "draining" if core.draining else "ok", "models": list(core.names)}
+    told = {"status": "ok", "models": list(core.names)}
     return Whole({**told, "running": core.slots.running, "waiting": core.slots.waiting})
 
 

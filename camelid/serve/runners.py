@@ -16,6 +16,7 @@ from camelid.generate.backend import Backend, check_tokens, room_for
 from camelid.generate.engine import Engine
 from camelid.generate.generation import Ending, Generation
 from camelid.generate.sampling import SamplingOptions, SamplingSettings, TokenLogprob
+from camelid.serve.journal import note_error
 
 
 class Running(Protocol):
@@ -40,6 +41,13 @@ class Running(Protocol):
         """Return how it ended, or None."""
 
 
+class EngineDied(CamelidError):
+    """The thread that steps the engines has ended by a mistake of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("The engine has stopped; its log says why. Start the server anew.")
+
+
 class Bell:
     """Rings in the event loop when a reply has news."""
 
@@ -47,6 +55,7 @@ class Bell:
         self.running = running
         self.told = 0  # tokens that the loop knows of
         self.on_end: Callable[[], None] | None = None  # called in the loop when the reply has ended
+        self.broken = False  # nobody computes it any more
         self._event = asyncio.Event()
 
     @property
@@ -61,9 +70,14 @@ class Bell:
             self.on_end()
 
     async def wait(self) -> None:
-        """Return when there is news."""
+        """Return when there is news.
+
+        Raises EngineDied when there never will be.
+        """
         await self._event.wait()
         self._event.clear()
+        if self.broken:
+            raise EngineDied
 
 
 class Runner(Protocol):
@@ -123,10 +137,13 @@ class Stepper:
                 self._tell()
                 if not any(worked):
                     self._wake.wait()
-        except BaseException as error:  # health tells; no request may wait for ever
+        except BaseException as error:  # /health tells it, and nobody waits for ever
             self.failure = error
-            self._call(self._ring, list(self._bells))
-            raise
+            note_error("the engine has stopped", error)
+            bells = list(self._bells)
+            for bell in bells:
+                bell.broken = True
+            self._call(self._ring, bells)
 
     def _tell(self) -> None:
         news = [bell for bell in list(self._bells) if bell.has_news]
@@ -168,13 +185,6 @@ class EngineRunner(Runner):
         assert isinstance(bell.running, Generation)
         self._engine.cancel(bell.running)
         self._stepper.forget(bell)
-
-
-class EngineDied(CamelidError):
-    """The thread that steps the engines has ended by a mistake of ours."""
-
-    def __init__(self) -> None:
-        super().__init__("The engine has stopped; its log says why. Start the server anew.")
 
 
 class ThreadRunning:

@@ -18,6 +18,7 @@ from camelid.serve.refusals import Refusal
 Result = TypeVar("Result")
 EVENTS = "text/event-stream; charset=utf-8"
 LINES = "application/x-ndjson"
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Gone(Exception):
 
 def to_json(value: object) -> bytes:
     """Return JSON as it goes over the wire."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODE(value).encode("utf-8", "replace")
 
 
 def event(value: object, name: str = "") -> bytes:

@@ -145,7 +145,7 @@ class Models(Open):
 class Health(Open):
     """Whether the server works."""
 
-    status: Literal["ok", "draining"]
+    status: Literal["ok"]
     models: list[str]
     running: int
     waiting: int

@@ -1,0 +1,175 @@
+"""What stands between the engine and the wire, without either: readers that stall, engines that die."""
+
+import asyncio
+import contextlib
+import json
+
+import httpx
+import pytest
+from serving import HELLO
+
+from camelid.serve.app import make_app
+from camelid.serve.runners import Bell, EngineDied, Stepper, ThreadRunning
+from camelid.serve.settings import ServeSettings, is_public
+from camelid.serve.wire import EVENTS, Gone, Streamed, read_body, send_streamed, while_there
+
+
+async def numbers(closed):
+    try:
+        for number in range(10):
+            yield str(number).encode()
+    finally:
+        closed.append("chunks")
+
+
+def test_a_reader_who_takes_nothing_is_given_up_and_all_is_freed():
+    closed, sent = [], []
+
+    async def send(message):
+        sent.append(message)
+        if len(sent) == 4:
+            await asyncio.Event().wait()  # the reader's window is full for good
+
+    async def play():
+        reply = Streamed(numbers(closed), lambda: None, lambda error: b"")
+        with pytest.raises(TimeoutError):
+            await send_streamed(send, reply, {}, within_s=0.01)
+
+    asyncio.run(play())
+    assert closed == ["chunks"]
+    assert dict(sent[0]["headers"])[b"content-type"] == EVENTS.encode()
+
+
+def test_an_error_in_mid_stream_is_told_and_ends_it():
+    async def breaking():
+        yield b"a"
+        raise RuntimeError("inside")
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def play():
+        reply = Streamed(breaking(), lambda: None, lambda error: b"sorry")
+        return await send_streamed(send, reply, {}, within_s=5)
+
+    assert str(asyncio.run(play())) == "inside"
+    assert [message.get("body") for message in sent[1:]] == [b"a", b"sorry", b""]
+    assert not sent[-1].get("more_body")
+
+
+def test_work_ends_with_the_client_who_goes():
+    stopped = []
+
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(True)
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def play():
+        with pytest.raises(Gone):
+            await while_there(receive, work())
+
+    asyncio.run(play())
+    assert stopped == [True]
+
+
+def test_a_client_who_goes_while_sending_is_gone():
+    messages = iter([{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(messages)
+
+    with pytest.raises(Gone):
+        asyncio.run(read_body({"headers": []}, receive, most_bytes=10, within_s=5))
+
+
+class BrokenEngine:
+    def step(self):
+        raise ZeroDivisionError
+
+
+def test_nobody_waits_for_an_engine_that_has_died(caplog):
+    async def play():
+        stepper, bell = Stepper(), Bell(ThreadRunning([1], 5))
+        stepper.add(BrokenEngine())
+        stepper.watch(bell)
+        stepper.start(asyncio.get_running_loop())
+        with pytest.raises(EngineDied, match="Start the server anew"):
+            await bell.wait()
+        stepper.close()
+        return stepper.failure
+
+    assert isinstance(asyncio.run(play()), ZeroDivisionError)
+
+
+@contextlib.asynccontextmanager
+async def open_app(folder, **settings):
+    """Yield a client of the application in this very process."""
+    app = make_app(ServeSettings(str(folder), backend="native", threads=1, **settings))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield app, client
+
+
+def test_an_engine_that_dies_is_told_by_health_and_by_every_request(pair_folder):
+    async def play():
+        async with open_app(pair_folder) as (app, client):
+            assert (await client.get("/health")).status_code == 200
+            stepper = app.state.core.stepper
+            stepper.add(BrokenEngine())
+            body = {"model": "llama", "messages": HELLO, "max_tokens": 500}
+            first = await client.post("/v1/chat/completions", json=body)
+            second = await client.post("/v1/chat/completions", json=body)
+            return first, second, await client.get("/health"), app.state.core.slots.running
+
+    first, second, health, running = asyncio.run(play())
+    assert (first.status_code, second.status_code, health.status_code, running) == (500, 500, 503, 0)
+    assert "The engine has stopped" in second.json()["error"]["message"]
+
+
+def test_guessed_words_are_marked_in_the_stream(pair_folder):
+    async def play():
+        async with open_app(pair_folder) as (_, client):
+            body = {"model": "blend", "dial": 0.01, "messages": HELLO, "max_tokens": 60, "stream": True}
+            return (await client.post("/v1/chat/completions", json=body)).text
+
+    lines = [json.loads(line[6:]) for line in asyncio.run(play()).splitlines() if line.startswith("data: {")]
+    marked = 0
+    for line in lines:
+        delta = line["choices"][0]["delta"].get("content") or ""
+        for begin, end in (line.get("camelid") or {}).get("drafted_spans", ()):
+            assert 0 <= begin < end <= len(delta)
+            marked += end - begin
+    accepted = lines[-1]["camelid"]["accepted"]
+    assert (marked > 0) == (accepted > 0)
+
+
+def test_the_page_and_the_doors_live_side_by_side(pair_folder, tmp_path):
+    async def play():
+        async with open_app(pair_folder, votes=str(tmp_path / "votes.sqlite")) as (_, client):
+            return [(await client.get(path)).status_code for path in ("/", "/votes", "/v1/models", "/none")]
+
+    assert asyncio.run(play()) == [200, 200, 200, 404]
+
+
+@pytest.mark.parametrize(
+    ("host", "public"),
+    [
+        *(("127.0.0.1", False), ("localhost", False), ("::1", False), ("[::1]", False)),
+        *(("0.0.0.0", True), ("::", True), ("", True), ("192.168.0.7", True), ("llamas.example.org", True)),
+    ],
+)
+def test_which_addresses_others_can_reach(host, public):
+    assert is_public(host) == public
+
+
+def test_settings_travel_to_workers_unchanged():
+    settings = ServeSettings("pair", key_hashes=("a" * 64,), origins=("https://example.org",), drain_s=0.5)
+    assert ServeSettings.from_json(settings.to_json()) == settings
