@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_WIDTH, _HEIGHT, _LEFT, _BELOW = 720, 420, 64, 44
+_WIDTH, _HEIGHT, _LEFT, _BELOW = 480, 320, 56, 44
 _COLOURS = {"learned": "var(--learned)", "table": "var(--table)", "oracle": "var(--oracle)"}
 _NAMES = {
     "learned": "learned router",
@@ -19,10 +19,13 @@ _STYLE = """
   --learned: #e58cc4; --table: #74c3de; --oracle: #d9bb5f; --random: #a19c90; --dot: #ff8a75 } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-svg { width: 100%; height: auto } text { fill: var(--ink); font: 13px system-ui, sans-serif }
+svg { width: 100%; height: auto }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0 0 0 3.5rem }
+.legend span { display: inline-block; width: 1.8rem; border-top: 3px solid; vertical-align: middle;
+  margin-right: .5rem } .legend .dashed { border-top-style: dashed } text { fill: var(--ink); font: 13px system-ui, sans-serif }
 table { border-collapse: collapse; width: 100% } td, th { text-align: right; padding: .3rem .4rem;
   border-bottom: 1px solid var(--faint) } td:first-child, th:first-child { text-align: left }
-.wide { overflow-x: auto } .note { color: var(--random) }
+.wide { overflow-x: auto } td { white-space: nowrap } .note { color: var(--random) }
 """
 
 
@@ -91,21 +94,21 @@ def draw_curves(summary: Mapping[str, Any]) -> str:
         f'<text x="{(_LEFT + _WIDTH) / 2:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">'
         "requests that the Llama answers</text>"
     )
-    for place, (name, curve) in enumerate(sorted(curves.items())):
+    legend = []
+    for name, curve in sorted(curves.items()):
         colour = _COLOURS.get(name, "var(--random)")
-        dashes = ' stroke-dasharray="5 5"' if name in ("random", "oracle") else ""
+        dashed = name in ("random", "oracle")
+        dashes = ' stroke-dasharray="5 5"' if dashed else ""
         path = " ".join(f"{x(share):.1f},{y(quality):.1f}" for share, quality in curve)
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>'
-            f'<line x1="{_LEFT + 12}" x2="{_LEFT + 40}" y1="{28 + 20 * place}" y2="{28 + 20 * place}" '
-            f'stroke="{colour}" stroke-width="2.5"{dashes}/>'
-            f'<text x="{_LEFT + 48}" y="{32 + 20 * place}">{_NAMES.get(name, name)}</text>'
-        )
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>')
+        kind = ' class="dashed"' if dashed else ""
+        legend.append(f'<li><span{kind} style="border-color: {colour}"></span>{_NAMES.get(name, name)}</li>')
     parts.append(
         f'<circle cx="{x(point["share"]):.1f}" cy="{y(point["quality"]):.1f}" r="6" fill="var(--dot)">'
         "<title>the router as it is set</title></circle></svg>"
     )
-    return "".join(parts)
+    dot = '<li><b style="color: var(--dot)">●</b> as it is set</li>'
+    return "".join(parts) + f'<ul class="legend">{"".join(legend)}{dot}</ul>'
 
 
 def _row(label: str, point: Mapping[str, float]) -> str:
