@@ -22,7 +22,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 svg { width: 100%; height: auto }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0 0 0 3.5rem }
 .legend span { display: inline-block; width: 1.8rem; border-top: 3px solid; vertical-align: middle;
-  margin-right: .5rem } .legend .dashed { border-top-style: dashed } text { fill: var(--ink); font: 13px system-ui, sans-serif }
+  margin-right: .5rem } .legend .dashed { border-top-style: dashed }
+text { fill: var(--ink); font: 13px system-ui, sans-serif }
 table { border-collapse: collapse; width: 100% } td, th { text-align: right; padding: .3rem .4rem;
   border-bottom: 1px solid var(--faint) } td:first-child, th:first-child { text-align: left }
 .wide { overflow-x: auto } td { white-space: nowrap } .note { color: var(--random) }
