@@ -40,7 +40,7 @@ MAX_PADDING = 1024  # how many more rows than tokens a model's embedding may hav
 _TURN_ENDS = ("<|end|>", "<|eot_id|>", "<|im_end|>", "<end_of_turn>")
 
 # Where text is cut before merges are learnt; the first that matches wins.
-_SPLIT = "|".join(
+SPLIT = "|".join(
     (
         r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])",  # what an English apostrophe cuts off: 's, 't, 're …
         r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word, with the one blank or mark before it: " lama", "'été"
@@ -184,6 +184,11 @@ class Tokenizer:
         parts = json.loads(self._core.to_str())
         return hash_json([parts.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")])
 
+    def named_id(self, role: str) -> int | None:
+        """Return the id of the token that tokenizer_config.json names for a role, such as "unk_token"."""
+        found: int | None = self._find(role)
+        return found
+
     @property
     def begins_with_bos(self) -> bool:
         """Tell whether other programs put `bos_id` before a text, as tokenizer.json says."""
@@ -258,7 +263,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     core = tokenizers.Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
