@@ -1,6 +1,6 @@
 # The words of this house. Every line of a recipe is one that you could type yourself; .ci/run calls the same words.
 #   make setup   a virtual environment in .venv, with camelid and its tools in it
-#   make demo    raise a pair from the built-in corpus, show what tells the two apart, let both answer
+#   make demo    raise a pair from the built-in corpus, compare the two, choose, let them answer
 #   make test    the tests               make check   format, lint, types, house rules
 #   make bench   the benchmarks          make docs    the generated pages and blocks, from the stored results
 #   make sanitize   the native engine's tests on a build that notices every wrong read and undefined step
@@ -19,6 +19,12 @@ demo: $(INSTALLED)
 	$(BIN)/camelid train recipes/quick.toml
 	$(BIN)/camelid info pairs/demo
 	$(BIN)/camelid samples pairs/demo
+	$(BIN)/camelid calibrate pairs/demo --llama-share 0.3
+	$(BIN)/camelid compare pairs/demo
+	$(BIN)/camelid choose pairs/demo --task translation --max-latency-ms 50 --min-quality 0.6
+	$(BIN)/camelid generate pairs/demo 'What tells a llama from an alpaca?' --model auto
+	@echo "To talk with the pair: $(BIN)/camelid chat pairs/demo"
+	@echo "To open the page, with both side by side: $(BIN)/camelid serve pairs/demo, then http://localhost:8000"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
