@@ -66,7 +66,9 @@ def draw_sheet(console: Console, sheet: Mapping[str, Any], files: Sequence[Path]
 
 
 def _figures(sheet: Mapping[str, Any], names: Sequence[str]) -> Table:
-    table = Table(title=str(sheet["name"]), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(printable(sheet["name"])), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("")
     table.add_column("metric")
     for name, style in zip(names, _STYLES, strict=True):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from camelid.compare.latency import Cost, time_apart
 from camelid.compare.machine import hash_model
+from camelid.compare.metrics import find_metric
 from camelid.compare.score import Score
 from camelid.compare.scoring import fits, prompt_ids, stream_scores
 from camelid.compare.store import ScoreFile
@@ -24,6 +25,7 @@ from camelid.generate.load import LoadOptions, load_model
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.model.pairfile import RoleFile
+from camelid.native import is_built
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 
 TIMED_PROMPTS = 12  # of each task
@@ -141,10 +143,12 @@ def hold_contest(
 
     Raises RequestError when a task takes conversations and a model has no chat template, and when no prompt
     fits in both contexts, DataError when a task has nothing to ask, CheckpointError when a model cannot be
-    loaded.
+    loaded, MissingExtraError when a metric's package is not installed.
     """
     for contestant in contestants:
         _check_template(contestant, tasks)
+    for name in {name for task in tasks.values() for name in task.metrics}:
+        find_metric(name).signature()  # complains of a missing package before anybody is asked
     asked = {name: _draw(task, contestants, limit, seed) for name, task in tasks.items()}
     unasked = [task.title for name, task in tasks.items() if not asked[name][0]]
     tasks = {name: task for name, task in tasks.items() if asked[name][0]}
@@ -183,7 +187,12 @@ class _Late:
     @property
     def identity(self) -> list[str]:
         """Return what tells this model, loaded like this, from others."""
-        return [self.contestant.hash, *(f"{key}={value}" for key, value in self.contestant.loading.items())]
+        engine = "native" if is_built() else "torch"
+        return [
+            self.contestant.hash,
+            engine,
+            *(f"{key}={value}" for key, value in self.contestant.loading.items()),
+        ]
 
 
 def _check_template(contestant: Contestant, tasks: Mapping[str, Task]) -> None:

@@ -16,6 +16,7 @@ from camelid.generate.backend import Backend
 from camelid.generate.load import load_model
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
+from camelid.model.folder import PAIR
 from camelid.model.pairfile import read_pair_file
 from camelid.native.packing import Weights
 from camelid.text.records import Message
@@ -60,6 +61,8 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
             if role not in roles:
                 raise RequestError(f"A pair has no model {role!r}.{suggest(role, roles)}")
             folder = folder / roles[role].folder
+        elif (folder / PAIR).is_file():
+            raise RequestError(f"{folder} is a pair. Say which one: role=llama or role=alpaca.")
         self.words = Tokenizer.load(folder)
         self.backend_model: Backend = load_model(folder, weights=weights, threads=threads)
         self.max_gen_toks = max_gen_toks

@@ -3,6 +3,7 @@
 In a process of its own: `python -m camelid.compare.latency FOLDER` reads prompts and prints JSON.
 """
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -149,7 +150,5 @@ def _time(
 
 
 if __name__ == "__main__":
-    import json
-
     _asked = json.load(sys.stdin)
     answer(time_prompts(load_model(sys.argv[1], **_asked["loading"]), _asked))

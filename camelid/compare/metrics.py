@@ -147,6 +147,7 @@ def _rouge(kind: str, name: str, title: str) -> Metric:
         return float(_rouge_scorer(kind).score(item.target, score.reply)[kind].fmeasure)
 
     def signature() -> str:
+        _rouge_scorer(kind)
         return f"{kind} f-measure, no stemming, mean of items, rouge-score {version('rouge-score')}"
 
     return _mean(name, title, "", judge, signature=signature)

@@ -305,7 +305,8 @@ def _provenance(sheet: Table) -> str:
 
 
 def _scroll(label: str, table: str) -> str:
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="Table: {_escape(label)}">\n{table}\n</div>'
+    said = f'role="region" tabindex="0" aria-label="Table: {_escape(label)}"'
+    return f'<div class="scroll" {said}>\n{table}\n</div>'
 
 
 def _lines(parts: Iterable[str]) -> str:

@@ -103,7 +103,7 @@ def weigh_choices(model: Backend, pairs: Sequence[tuple[list[int], list[int]]]) 
     Of what does not fit in the context the beginning is left out.
     """
     wholes = [(before + own, len(own)) for before, own in pairs]
-    cut = [(whole[-(model.context + 1) :], size) for whole, size in wholes]
+    cut = [(whole[-(model.context + 1) :], min(size, model.context)) for whole, size in wholes]
     known: dict[tuple[int, ...], NDArray[np.float32]] = {}
     weighed = []
     for whole, _ in sorted(cut, key=lambda pair: -len(pair[0])):

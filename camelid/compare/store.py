@@ -5,6 +5,7 @@ each line one of what was asked. So a score is used again only where nothing tha
 """
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,8 +30,9 @@ class ScoreFile:
 
         model: what tells the model from others: its hash, what its weights are packed in.
         """
-        settings = [SCORING, *model, task.kind, task.metrics, task.max_tokens, task.chat]
-        self.path = folder / f"{task.name}.{name}.{hash_json(settings)[:8]}.jsonl"
+        settings = [SCORING, *model, task.name, task.kind, task.metrics, task.max_tokens, task.chat]
+        words = re.sub(r"[^\w.-]+", "-", f"{task.name}.{name}").lstrip(".")
+        self.path = folder / f"{words}.{hash_json(settings)[:8]}.jsonl"
         self._rows = _read(self.path)
         self._unwritten = 0
         self._written_s = time.monotonic()

@@ -127,6 +127,8 @@ def test_the_model_is_registered_by_its_name(harness, pair):
     assert get_model("camelid") is harness.HarnessModel
     with pytest.raises(RequestError, match="A pair has no model 'lama'"):
         harness.HarnessModel(str(pair), role="lama")
+    with pytest.raises(RequestError, match="Say which one: role=llama"):
+        harness.HarnessModel(str(pair))
 
 
 @pytest.mark.slow  # the harness reads all of its own tasks, too
