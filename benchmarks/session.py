@@ -38,7 +38,12 @@ def record(command: list[str]) -> str:
     path = os.pathsep.join([str(stored.HOUSE / ".venv" / "bin"), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
     run = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=stored.HOUSE, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=stored.HOUSE,
+        env=environment,
     )
     if run.returncode:
         sys.exit(f"{shlex.join(command)} failed:\n{run.stdout}")
@@ -64,8 +69,13 @@ def _judged(task: dict[str, Any]) -> list[str]:
     metric = task["metrics"][0]
     figures = [metric["figures"][role] for role in ("llama", "alpaca")]
     verdict = {"llama": "Llama", "alpaca": "Alpaca", None: "no difference found"}[task["verdict"]]
-    cells = [f"{figure['text']} ({figure['low']:.3g} to {figure['high']:.3g})" for figure in figures]
+    cells = [f"{figure['text']} ({_say_range(figure)})" for figure in figures]
     return [f"{task['title'].lower()}, {metric['title']}", *cells, verdict]
+
+
+def _say_range(figure: dict[str, Any]) -> str:
+    scale, digits = (100, 1) if "%" in figure["text"] else (1, 3 if figure["value"] < 2 else 1)
+    return " to ".join(f"{scale * figure[end]:.{digits}f}" for end in ("low", "high"))
 
 
 def _dig(model: dict[str, Any], key: str) -> float:
