@@ -23,7 +23,7 @@ LIMIT = 200
 def compare(
     folder: Annotated[Path, typer.Argument(metavar="PAIR|MODEL", help="A pair, or the first model.")],
     other: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="The second model.", show_default=False)
+        Path | None, typer.Argument(metavar="MODEL", help="The second model.", show_default=False)
     ] = None,
     only: Annotated[
         list[str] | None,

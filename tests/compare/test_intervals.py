@@ -2,6 +2,7 @@
 
 import math
 
+import interval_coverage
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -121,3 +122,18 @@ def test_intervals_cover():
         found = pair_shares(*right).difference
         shares += found.low <= 0 <= found.high
     assert 0.92 <= hits / 300 <= 0.98 and 0.92 <= shares / 300 <= 0.985
+
+
+def test_the_benchmark_counts_what_is_covered():
+    worlds = {world["metric"]: world for world in interval_coverage.make_up_worlds()}
+    rows = []
+    for world in worlds.values():
+        for size in (50, 100):
+            row = interval_coverage.simulate(world, size, 20, seed=1)
+            assert row == interval_coverage.simulate(world, size, 20, seed=1)
+            assert 0.6 < row["covered"] <= 1 and 0 <= row["false_alarms"] < 0.4
+            rows.append(row)
+    lies = {**worlds["graded 0 to 100"], "truth": 50.0}
+    assert interval_coverage.simulate(lies, 50, 5, seed=1)["covered"] == 0
+    told = interval_coverage.render({"pair": "pairs/x", "draws": 20, "noise": 9.5, "rows": rows})
+    assert told.count("| made up, ") == 3 and "covered, n = 100" in told
