@@ -88,7 +88,7 @@ function describe({ votes, choices, rating }) {
     make("tbody", {}, ...rows),
   );
   const counted = `${votes} ${votes === 1 ? "vote" : "votes"}, ${choices.bad} of them “both bad”, which like a tie counts half for each.`;
-  const meant = `Bradley and Terry’s rating; the intervals hold the truth ${level} of the time if the votes are independent.`;
+  const meant = `Bradley and Terry’s rating; the intervals hold the truth ${level} of the time if the votes are independent. Each is kept with the question and both answers.`;
   return [
     make("ul", { class: "verdicts" }, ...parts),
     make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Ratings" }, table),
