@@ -19,6 +19,10 @@ from camelid.generate.sampling import SamplingOptions, SamplingSettings, TokenLo
 from camelid.serve.journal import note_error
 
 
+# A reader sees no difference, and each piece costs what many tokens do: a wake-up, JSON, a system call.
+_PAUSE_S = 0.004
+
+
 class Running(Protocol):
     """A reply in the making, as `Generation` is one; the loop reads it while another thread writes."""
 
@@ -63,6 +67,11 @@ class Bell:
         """Tell whether there is what the loop does not know of."""
         return len(self.running.tokens) != self.told or self.running.finished is not None
 
+    @property
+    def can_wait(self) -> bool:
+        """Tell whether the news is neither a first token nor the end."""
+        return self.told > 0 and self.running.finished is None
+
     def ring(self) -> None:
         """Wake who waits."""
         self._event.set()
@@ -100,6 +109,7 @@ class Stepper:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_s = 0.0
         self.failure: BaseException | None = None
 
     def add(self, engine: Engine) -> None:
@@ -133,9 +143,9 @@ class Stepper:
         try:
             while not self._closed:
                 self._wake.clear()
-                worked = [engine.step() for engine in self._engines]
-                self._tell()
-                if not any(worked):
+                worked = any([engine.step() for engine in self._engines])
+                self._tell(pause=worked)
+                if not worked:
                     self._wake.wait()
         except BaseException as error:  # /health tells it, and nobody waits for ever
             self.failure = error
@@ -145,8 +155,13 @@ class Stepper:
                 bell.broken = True
             self._call(self._ring, bells)
 
-    def _tell(self) -> None:
-        news = [bell for bell in list(self._bells) if bell.has_news]
+    def _tell(self, *, pause: bool) -> None:
+        """Ring for news; within a pause since the last time only for first tokens and ends."""
+        now = time.perf_counter()
+        pause = pause and now - self._told_s < _PAUSE_S
+        news = [bell for bell in list(self._bells) if bell.has_news and not (pause and bell.can_wait)]
+        if not pause:
+            self._told_s = now
         for bell in news:
             bell.told = len(bell.running.tokens)
             if bell.running.finished is not None:

@@ -5,7 +5,6 @@ Belongs to the event loop, so it needs no lock.
 
 import asyncio
 import math
-from collections import deque
 
 from camelid.serve.refusals import Refusal
 
@@ -16,7 +15,7 @@ class Slots:
     def __init__(self, running: int, waiting: int) -> None:
         self.limit, self.most_waiting = running, waiting
         self.running = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: dict[asyncio.Future[None], None] = {}  # in the order of their coming
         self._usual_s = 1.0  # that a reply holds its slot
 
     @property
@@ -49,14 +48,14 @@ class Slots:
             self.running += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        self._queue[turn] = None
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.give()  # the slot came in the very moment we went
             else:
-                self._queue.remove(turn)
+                self._queue.pop(turn, None)  # unless `give` has passed it over
             raise
 
     def give(self, held_s: float | None = None) -> None:
@@ -64,7 +63,8 @@ class Slots:
         if held_s is not None:
             self._usual_s += 0.1 * (held_s - self._usual_s)
         while self._queue:
-            turn = self._queue.popleft()
+            turn = next(iter(self._queue))
+            del self._queue[turn]
             if not turn.done():
                 turn.set_result(None)  # the slot goes from hand to hand
                 return

@@ -17,7 +17,7 @@ def tick():
     yield
 
 
-@given(st.lists(st.sampled_from(["come", "leave", "finish"]), max_size=60), st.integers(1, 3))
+@given(st.lists(st.sampled_from(["come", "leave", "finish", "both"]), max_size=60), st.integers(1, 3))
 def test_as_many_run_as_may_and_in_the_order_of_their_coming(acts, limit):
     async def play():
         slots, waiting, running, served, number = Slots(limit, 100), [], [], [], 0
@@ -32,6 +32,10 @@ def test_as_many_run_as_may_and_in_the_order_of_their_coming(acts, limit):
                 number += 1
             elif act == "leave" and waiting:
                 waiting.pop(len(waiting) // 2)[1].cancel()
+            elif act == "both" and running and waiting:  # who is next leaves in the very moment
+                waiting.pop(0)[1].cancel()
+                running.pop()
+                slots.give(0.5)
             elif act == "finish" and running:
                 running.pop()
                 slots.give(0.5)
