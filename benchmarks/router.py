@@ -8,7 +8,9 @@ RouteLLM (Ong et al. 2024, arXiv:2406.18665, table 2) learns from about 1,500 la
 rows; here 1,500 labels are drawn from the rows themselves and the rest is the test, ten times over; its
 decontamination (5 of 14,042 rows) is not done. APGR as its code computes it; CPT as the first crossing. The
 learner's settings were chosen on other splits (seeds 100 to 107) than those that are reported (seeds 0 to 9).
-It learns from prompt texts and labels alone, and sees no test prompt before it is asked.
+It learns from prompt texts and labels alone, and sees no test prompt before it is asked; in a row of its own,
+it learns topics from the test's prompts, too: a server has seen such prompts as well, but has no labels of
+them.
 """
 
 import argparse
@@ -85,6 +87,13 @@ def gain_of_prompts(data: Rows, train: Places, test: Places) -> Floats:
     return learnt.predict([data.prompts[row] for row in test])
 
 
+def gain_of_traffic(data: Rows, train: Places, test: Places) -> Floats:
+    """Return the same by a learner that has seen the test's prompts, too, without labels."""
+    asked = [data.prompts[row] for row in test]
+    known = [data.prompts[row] for row in train]
+    return learn_prompts(known, data.weak[train], data.strong[train], unlabelled=asked).predict(asked)
+
+
 def gain_of_subjects(data: Rows, train: Places, test: Places) -> Floats:
     """Return the mean gain of each row's subject, which is told, shrunken a little to the mean of all."""
     gains = data.strong[train] - data.weak[train]
@@ -123,6 +132,7 @@ def gain_of_oracle(data: Rows, train: Places, test: Places) -> Floats:
 
 WAYS: dict[str, Callable[[Rows, Places, Places], Floats]] = {
     "camelid, prompt text alone": gain_of_prompts,
+    "camelid, with the other prompts unlabelled": gain_of_traffic,
     "TF-IDF, two logistic regressions": gain_of_tfidf,
     "mean of the subject, which is told": gain_of_subjects,
     "random": gain_at_random,
