@@ -11,8 +11,11 @@ from camelid.cli import (
     choose,
     compare,
     evaluate,
+    export,
     generate,
+    importing,
     info,
+    pairing,
     samples,
     serve,
     show,
@@ -66,6 +69,19 @@ _EXAMPLES = {
         "camelid serve pairs/demo",
         "camelid serve pairs/demo --host 0.0.0.0 --api-keys keys.txt --votes votes.sqlite",
         "camelid serve my/model --port 0 --threads 2",
+    ),
+    "pair": (
+        "camelid pair --llama SmolLM2-1.7B-Instruct --alpaca SmolLM2-135M-Instruct --out pairs/smol",
+        "camelid pair --llama Llama-2-7b-hf --alpaca TinyLlama-1.1B --out pairs/mine --chat-template llama-2",
+    ),
+    "export": (
+        "camelid export pairs/demo --gguf --type q8_0 --out exported",
+        "camelid export my/model --gguf --out model.gguf",
+        "camelid export pairs/demo --ollama --model alpaca --type q4_0 --out alpaca.gguf",
+    ),
+    "import": (
+        "camelid import model-Q8_0.gguf --out my/model",
+        "camelid import stories260K.bin --tokenizer tok512.bin --out my/stories",
     ),
     "show": (
         "camelid show reviews.csv",
@@ -126,6 +142,9 @@ _register("calibrate", calibrate.calibrate)
 _register("eval", evaluate.evaluate)
 _register("bench", bench.bench)
 _register("serve", serve.serve)
+_register("pair", pairing.pair)
+_register("import", importing.import_)
+_register("export", export.export)
 _register("show", show.show)
 for _name in ("tokenizer", "pretrain", "distill", "finetune"):
     _register(_name, getattr(training, _name), _STAGE_PANEL)

@@ -184,6 +184,10 @@ class Tokenizer:
         parts = json.loads(self._core.to_str())
         return hash_json([parts.get(key) for key in ("model", "added_tokens", "normalizer", "pre_tokenizer")])
 
+    def has_token(self, token: str) -> bool:
+        """Tell whether the vocabulary has a token of that name."""
+        return self._core.token_to_id(token) is not None
+
     def named_id(self, role: str) -> int | None:
         """Return the id of the token that tokenizer_config.json names for a role, such as "unk_token"."""
         found: int | None = self._find(role)

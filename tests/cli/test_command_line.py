@@ -10,6 +10,7 @@ from camelid.cli import main, run
 VERBS = (
     *("train", "chat", "generate", "samples", "info", "compare", "choose", "calibrate"),
     *("eval", "bench", "serve", "show"),
+    *("pair", "import", "export"),
     *("tokenizer", "pretrain", "distill", "finetune"),
 )
 
