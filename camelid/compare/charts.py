@@ -67,10 +67,9 @@ def draw_scatter(bubbles: Sequence[Bubble], label: str) -> str:
             f'<text x="{_LEFT - 6}" y="{y + 3}" text-anchor="end">{value:.{2 if step < 0.1 else 1}f}</text>'
         )
     for mark in marks:
-        x = across(mark)
-        parts.append(
-            f'<text x="{x}" y="{_HEIGHT - _BOTTOM + 14}" text-anchor="middle">{_say_mark(mark)}</text>'
-        )
+        place = f'x="{across(mark)}" y="{_HEIGHT - _BOTTOM + 14}"'
+        anchor = "end" if mark == marks[-1] else "middle"
+        parts.append(f'<text {place} text-anchor="{anchor}">{_say_mark(mark)}</text>')
     end = f'x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" text-anchor="end"'
     parts.append(f"<text {end}>time of an answer, logarithmic →</text>")
     parts.append(f'<text x="{_LEFT - 24}" y="8">↑ quality</text>')

@@ -236,7 +236,7 @@ def _parts(sheet: Table) -> str:
     return (
         '<section aria-labelledby="parts">\n<h2 id="parts">Language by language</h2>\n'
         '<p class="soft">The deciding metric in each language, direction, or kind of prompt; p-values are '
-        f"adjusted for all of these together.</p>\n{_lines(folded)}\n</section>"
+        f"adjusted for the parts of each division together.</p>\n{_lines(folded)}\n</section>"
     )
 
 

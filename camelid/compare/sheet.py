@@ -194,7 +194,8 @@ def _note(outcome: Outcome) -> list[str]:
     one, two = outcome.contestants
     notes = [
         f"Intervals hold with {100 * CONFIDENCE:.0f} % each. Verdicts hold together: p-values are adjusted "
-        f"for all {len(outcome.played)} tasks (Holm), those of further metrics and of parts among themselves."
+        f"for all {len(outcome.played)} tasks (Holm), those of further metrics, and of each task's "
+        "languages or other parts, among themselves."
     ]
     if outcome.same_model:
         notes.append("Both are the same model: whatever differs is chance.")

@@ -1,7 +1,7 @@
 """Two models' scores of a task into evidence: figures with their error bars, and who is better, in words.
 
-The verdict is by the task's first metric. Tasks are many, so their p-values are adjusted (Holm), those of
-all headline verdicts together; and those of the groups together, which are finer questions.
+The verdict is by the task's first metric. Questions are many, so p-values are adjusted (Holm): those of all
+tasks' first metrics together, those of the further metrics, and those of each division of a task in parts.
 """
 
 import math
@@ -84,15 +84,24 @@ def settle(evidence: Mapping[str, Evidence]) -> dict[str, Evidence]:
     """Return the evidence of all tasks with adjusted p-values and verdicts."""
     heads = _decide([each.headline for each in evidence.values()])
     others = iter(_decide([judged for each in evidence.values() for judged in each.judged[1:]]))
-    groups = iter(_decide([group.judged for each in evidence.values() for group in each.groups]))
     return {
         name: replace(
             each,
             judged=(head, *(next(others) for _ in each.judged[1:])),
-            groups=tuple(replace(group, judged=next(groups)) for group in each.groups),
+            groups=_settle_groups(each.groups),
         )
         for (name, each), head in zip(evidence.items(), heads, strict=True)
     }
+
+
+def _settle_groups(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Return a task's groups with verdicts; those of one division, such as its languages, hold together."""
+    settled = []
+    for by in dict.fromkeys(group.by for group in groups):
+        division = [group for group in groups if group.by == by]
+        decided = _decide([group.judged for group in division])
+        settled += [replace(group, judged=judged) for group, judged in zip(division, decided, strict=True)]
+    return tuple(settled)
 
 
 def say_verdict(judged: Judged) -> str:
