@@ -21,6 +21,7 @@ from camelid.route.router import Router
 Floats = NDArray[np.float64]
 
 _SHARES = np.linspace(1, 0, 41)  # candidates of a promise, from the strictest
+_LADDER = (0.005, 0.01, 0.02, 0.05, 0.1)  # losses that a promise is looked for besides the one that is wished
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Calibration:
             | {"random": float((alpaca.mean() + llama.mean()) / 2)},
             "curves": {name: curve.points() for name, curve in curves.items()},
             "promise": self.promise,
+            "promises": self.promise["others"] if self.promise else [],
         }
 
 
@@ -242,9 +244,21 @@ def _promise(evidence: Evidence, target: Target, known: Recognizer | None) -> Ca
         "tested_on": len(judged),
         "loss": float(losses[:, place].mean()),
         "p_value": promise.p_values[place],
+        "others": _look_further(losses, cuts, target),
     }
     chosen = router.at(cuts[place]) if met else None
     return Calibration(target, chosen, shown, judged, gains, met, answer, point, told)
+
+
+def _look_further(losses: Floats, cuts: list[float], target: Target) -> list[dict[str, float]]:
+    """Return for other losses, too, the threshold that keeps them; each promise holds for itself."""
+    found = []
+    for loss in _LADDER:
+        if len(losses) >= num_needed(loss, target.confidence):
+            place = keep_promise(losses, max_loss=loss, confidence=target.confidence).place or 0
+            if cuts[place] > -math.inf:
+                found.append({"max_loss": loss, "threshold": cuts[place]})
+    return found
 
 
 def _say_unmet(losses: Floats, target: Target) -> str:

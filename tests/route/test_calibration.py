@@ -36,6 +36,9 @@ def test_a_loss_is_promised_or_cannot_be_met():
     assert found.met and 0 < found.point.share < 1
     assert found.promise["loss"] < 0.05 and found.promise["p_value"] <= 0.1
     assert found.promise["tested_on"] == 600
+    others = found.summary()["promises"]
+    assert [each["threshold"] for each in others] == sorted(each["threshold"] for each in others)
+    assert {"max_loss": 0.05, "threshold": found.router.threshold} in others
     worse = make_evidence(1200)
     worse.qualities[:, 0] = np.clip(worse.qualities[:, 1] - 0.5, 0, 1)
     unmet = calibrate(worse, Target(max_loss=0.01))
