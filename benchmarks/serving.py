@@ -145,16 +145,14 @@ def serve_peer(python: str, gguf: Path, threads: int, *, flash: bool) -> Any:
 
 
 def measure_bare(folder: Path, plan: Plan, threads: int) -> dict[str, list[float]]:
-    """Return the engine's own rates in tokens/s; run in a process of its own."""
+    """Return the engine's own rates in tokens/s, prompts included; run in a process of its own."""
     model = camelid.load_model(folder, backend="native", threads=threads)
     rates: list[float] = []
     for number, prompt in zip(range(plan.rounds + 1), prompts(model.vocab_size, 32, 5), strict=False):
-        tokens = model.generate(prompt, max_tokens=plan.tokens)
-        next(tokens)
-        first = time.perf_counter()
-        count = sum(1 for _ in tokens)
+        began = time.perf_counter()
+        count = sum(1 for _ in model.generate(prompt, max_tokens=plan.tokens))
         if number:
-            rates.append(count / (time.perf_counter() - first))
+            rates.append(count / (time.perf_counter() - began))
     return {"tokens_per_s": rates}
 
 
@@ -186,7 +184,7 @@ async def _measure_stream(address: str, shape: str, plan: Plan) -> tuple[list[fl
         body = {"model": "served", "prompt": next(source), "max_tokens": plan.tokens, "stream": True}
         finding = await request(address, {**body, "stream_options": {"include_usage": True}})
         if number:
-            rates.append((finding.tokens - 1) / (finding.times[-1] - finding.times[0]))
+            rates.append(finding.tokens / (finding.times[-1] - finding.sent_s))
             extra.append(1000 * (finding.times[0] - finding.sent_s) - finding.account["first_token_ms"])
     return rates, extra
 

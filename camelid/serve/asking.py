@@ -9,6 +9,7 @@ from camelid.serve.refusals import Refusal
 from camelid.serve.schema.strict import Drawing
 
 _MOST_STOPS, _LONGEST_STOP = 64, 1024
+_ENDLESS = 2**31 - 1  # the context ends a reply before
 _DRAWN = (
     *("top_p", "top_k", "min_p", "repetition_penalty"),
     *("presence_penalty", "frequency_penalty"),
@@ -26,7 +27,7 @@ def make_settings(
     """
     drawn: dict[str, Any] = {name: getattr(body, name) for name in _DRAWN if getattr(body, name) is not None}
     return SamplingSettings(
-        max_tokens=max_tokens or core.context,
+        max_tokens=max_tokens or _ENDLESS,
         temperature=core.settings.temperature if body.temperature is None else body.temperature,
         seed=None if body.seed is None else body.seed % 2**64,
         logit_bias=_read_bias(body.logit_bias or {}),

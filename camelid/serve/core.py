@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camelid.errors import ContextTooLongError, RequestError, suggest
-from camelid.generate.backend import Backend
+from camelid.errors import RequestError, suggest
+from camelid.generate.backend import Backend, room_for
 from camelid.generate.engine import Load
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
@@ -173,11 +173,12 @@ class Core:
     async def render(self, ask: Ask) -> list[int]:
         """Return the prompt of a request.
 
-        Raises Refusal when it leaves no room for a reply, RequestError for messages that the chat template
-        refuses.
+        Raises ContextTooLongError when it leaves no room for a reply, RequestError for messages that the chat
+        template refuses.
         """
         prompt = await self.encode_messages(ask.messages) if ask.messages else list(ask.prompt)
-        self._check_room(prompt)
+        voice = self.choose(ask)[0]
+        room_for(len(prompt), 1, voice.model.context if voice else self.context)
         return prompt
 
     async def encode_messages(self, messages: Sequence[Message]) -> list[int]:
@@ -191,13 +192,6 @@ class Core:
 
     def _render(self, messages: Sequence[Message]) -> list[int]:
         return render_chat(self.tokenizer, messages, add_generation_prompt=True)
-
-    def _check_room(self, prompt: list[int]) -> None:
-        if len(prompt) + 1 > self.context:
-            raise ContextTooLongError(
-                f"The prompt has {len(prompt)} tokens; the context of {self.context} must hold it and at "
-                "least one token more. Shorten the prompt, or leave out earlier messages."
-            )
 
     def choose(self, ask: Ask) -> tuple[Voice | None, float, str]:
         """Return who answers, how strictly guesses are verified, and why; None where the router must tell.

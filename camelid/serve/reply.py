@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from camelid.errors import CamelidError, RequestError
 from camelid.generate.native_backend import NativeModel
-from camelid.generate.sampling import SamplingSettings
+from camelid.generate.sampling import SamplingSettings, TokenLogprob
 from camelid.route.features import read_prompt
 from camelid.route.router import Decision, Router, defer
 from camelid.serve.core import Ask, Core, Voice
@@ -160,9 +160,13 @@ class Reply:
         self._raise(running.error)
         return running.reading
 
-    def _defer(self, place: int) -> None:
-        """Let the Llama go on from the token at `place`, which the Alpaca was not sure of."""
+    def _defer(self, place: int) -> bool:
+        """Let the Llama go on from the token at `place`, unless its context is full by then."""
         assert self._bell and self.decision
+        llama = self._core.voices["llama"]
+        if len(self.prompt) + place >= llama.model.context:
+            self._doubter = None
+            return False
         said = self._bell.running.tokens[:place]
         self._cancel()
         self._doubter, self._before, self._guesses = None, place, 0
@@ -171,7 +175,8 @@ class Reply:
         self._core.routing.conversations.note(self.ask.messages, "llama")
         left = self.ask.settings.max_tokens - place
         settings = dataclasses.replace(self.ask.settings, max_tokens=left)
-        self._submit(self._core.voices["llama"], [*self.prompt, *said], settings)
+        self._submit(llama, [*self.prompt, *said], settings)
+        return True
 
     async def _guide(self, voice: Voice) -> Any:
         return await voice.grammars.guide(self.ask.grammar) if self.ask.grammar else None
@@ -217,8 +222,7 @@ class Reply:
         pieces: list[str] = []
         for place in range(begin, end):
             logprob = told[place] if place < len(told) else None
-            if self._doubter and logprob and self._doubter.doubt([logprob.logprob]) is not None:
-                self._defer(place)
+            if self._doubts(logprob) and self._defer(place):
                 return "".join(pieces)
             guessed = self._was_guessed(place)
             pieces.append(
@@ -233,6 +237,12 @@ class Reply:
             self._end(finished)
             self._raise(running.error)
         return "".join(pieces)
+
+    def _doubts(self, logprob: TokenLogprob | None) -> bool:
+        """Tell whether the Alpaca was not sure of a token, where that is looked at."""
+        if self._doubter is None or logprob is None:
+            return False
+        return self._doubter.doubt([logprob.logprob]) is not None
 
     def _was_guessed(self, place: int) -> bool:
         assert self._bell

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from camelid.errors import RunError
+from camelid.errors import CamelidError, RunError
 from camelid.serve.app import make_app
 from camelid.serve.core import Core
-from camelid.serve.journal import write_log
+from camelid.serve.journal import note_error, write_log
 from camelid.serve.protocol import Protocol
 from camelid.serve.settings import ServeSettings
 
@@ -86,21 +87,31 @@ def serve_many(
 
     Each loads the models for itself, and has its own queue and metrics.
 
-    Raises CheckpointError when the folder cannot be read.
+    Raises CheckpointError when the folder cannot be read, RunError when the workers could not begin.
     """
     names = Core(settings).names
     os.environ[SETTINGS] = settings.to_json()
     config = make_config("camelid.serve.run:make_worker", settings, workers=workers, factory=True)
     bound.listen(2048)
     ready(names)
-    Multiprocess(config, [bound]).run()
+    supervisor = Multiprocess(config, [bound])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise RunError("The workers could not begin; the log above says why. One alone may say more.")
 
 
 def make_worker() -> Any:
-    """Return the application of one worker; its settings come by the environment."""
+    """Return the application of one worker; its settings come by the environment.
+
+    What goes wrong here would go wrong again, so it ends all workers.
+    """
     prepare_process()
     write_log(sys.stderr)
-    return make_app(ServeSettings.from_json(os.environ[SETTINGS]))
+    try:
+        return make_app(ServeSettings.from_json(os.environ[SETTINGS]))
+    except CamelidError as error:
+        note_error("the worker cannot begin", error)
+        sys.exit(STARTUP_FAILURE)
 
 
 def make_config(app: Any, settings: ServeSettings, **more: Any) -> uvicorn.Config:

@@ -18,7 +18,6 @@ from camelid.generate.generation import Ending, Generation
 from camelid.generate.sampling import SamplingOptions, SamplingSettings, TokenLogprob
 from camelid.serve.journal import note_error
 
-
 # A reader sees no difference, and each piece costs what many tokens do: a wake-up, JSON, a system call.
 _PAUSE_S = 0.004
 

@@ -4,6 +4,8 @@ import contextlib
 import json
 import shutil
 import socket
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -71,6 +73,15 @@ def test_several_workers_share_the_port_and_nothing_else(folder):
         )
         assert reply.status_code == 200
         server.stop()
+
+
+def test_workers_that_cannot_begin_end_it(folder):
+    words = ("serve", str(folder), "--port", "0", "--workers", "2", "--backend", "tpu")
+    run = subprocess.run(
+        [sys.executable, "-m", "camelid", *words], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 1
+    assert "There is no backend 'tpu'." in run.stderr and "The workers could not begin" in run.stderr
 
 
 @pytest.mark.parametrize(

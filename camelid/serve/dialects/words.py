@@ -63,11 +63,20 @@ async def embed(core: Core, body: EmbeddingRequest) -> Whole:
             raise ContextTooLongError(
                 f"A text has {len(prompt)} tokens; the context of {voice.model.context} must hold it. Cut it."
             )
-    data = []
-    for index, prompt in enumerate(prompts):
-        numbers = await asyncio.to_thread(_embed, voice, prompt)
-        told = numbers.tolist() if body.encoding_format != "base64" else _pack(numbers)
-        data.append({"object": "embedding", "index": index, "embedding": told})
+    core.slots.check(1)
+    await core.slots.take()
+    try:
+        found = [await asyncio.to_thread(_embed, voice, prompt) for prompt in prompts]
+    finally:
+        core.slots.give()
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _pack(numbers) if body.encoding_format == "base64" else numbers.tolist(),
+        }
+        for index, numbers in enumerate(found)
+    ]
     count = sum(map(len, prompts))
     usage = {"prompt_tokens": count, "total_tokens": count}
     return Whole({"object": "list", "data": data, "model": body.model, "usage": usage})
