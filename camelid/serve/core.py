@@ -15,6 +15,7 @@ from camelid.generate.engine import Load
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
 from camelid.model.folder import CONFIG
+from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair, Speaker
 from camelid.serve.grammar import Grammars
 from camelid.serve.metrics import Metrics
@@ -90,15 +91,15 @@ class Core:
         self.created = int(time.time())
         self.is_pair = not (self.folder / CONFIG).is_file()
         if self.is_pair:
-            pair = Pair(self.folder, speculate=settings.speculate, **settings.loading)
-            self._speakers = pair.speakers
+            alike = bool(read_pair_file(self.folder).tokenizer)
+            speculate = settings.speculate and alike  # guesses are token ids
+            self._speakers = Pair(self.folder, speculate=speculate, **settings.loading).speakers
         else:
             speaker = Speaker(self.folder, **settings.loading)
             self._speakers = {speaker.name: speaker}
         self.names: tuple[str, ...] = tuple(self._speakers)
         if self.is_pair:
-            choosing = ("auto",) if Routing.is_there(self.folder) else ()
-            self.names = (*choosing, "llama", "alpaca", "blend")
+            self.names = _name_models(self.folder, alike=alike)
         self.voices: dict[str, Voice] = {}
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
@@ -140,11 +141,6 @@ class Core:
         return self.voices.get("alpaca") or next(iter(self.voices.values()))
 
     @property
-    def tokenizer(self) -> Tokenizer:
-        """Return the tokenizer that all share."""
-        return self.alpaca.tokenizer
-
-    @property
     def context(self) -> int:
         """Return how many tokens prompt and reply may have together with every model."""
         return min(voice.model.context for voice in self.voices.values())
@@ -155,6 +151,11 @@ class Core:
         Raises Refusal, 404, for a name that is not there.
         """
         known = name.removesuffix(":latest")
+        if known in ("auto", "blend") and self.is_pair and "blend" not in self.names:
+            raise Refusal(
+                f"{known!r} needs two models of one tokenizer; these have one each. Ask 'llama' or 'alpaca'.",
+                param="model",
+            )
         if known not in self.names and not (self.is_pair and known == "auto"):
             raise Refusal(
                 f"The model {name!r} does not exist here.{suggest(known, self.names)}",
@@ -164,11 +165,24 @@ class Core:
             )
         return known
 
-    async def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text."""
+    def tokenizer_of(self, name: str) -> Tokenizer:
+        """Return the tokenizer of a model by the name that a request asks for; "" for the Alpaca's.
+
+        Raises Refusal for a name that is not there.
+        """
+        known = self.check_name(name) if name else ""
+        voice = self.voices.get("llama" if known == "blend" else known)
+        return (voice or self.alpaca).tokenizer
+
+    async def encode(self, name: str, text: str) -> list[int]:
+        """Return the token ids of a text, as the model of that name reads it.
+
+        Raises Refusal for a name that is not there.
+        """
+        tokenizer = self.tokenizer_of(name)
         if len(text) < _INLINE_CHARS:
-            return self.tokenizer.encode(text)
-        return await asyncio.to_thread(self.tokenizer.encode, text)
+            return tokenizer.encode(text)
+        return await asyncio.to_thread(tokenizer.encode, text)
 
     async def render(self, ask: Ask) -> list[int]:
         """Return the prompt of a request.
@@ -176,22 +190,22 @@ class Core:
         Raises ContextTooLongError when it leaves no room for a reply, RequestError for messages that the chat
         template refuses.
         """
-        prompt = await self.encode_messages(ask.messages) if ask.messages else list(ask.prompt)
+        prompt = list(ask.prompt)
+        if ask.messages:
+            prompt = await self.encode_messages(ask.model, ask.messages)
         voice = self.choose(ask)[0]
         room_for(len(prompt), 1, voice.model.context if voice else self.context)
         return prompt
 
-    async def encode_messages(self, messages: Sequence[Message]) -> list[int]:
-        """Return the prompt for an answer to a conversation.
+    async def encode_messages(self, name: str, messages: Sequence[Message]) -> list[int]:
+        """Return the prompt for an answer to a conversation by the model of that name.
 
         Raises RequestError for messages that the chat template refuses.
         """
+        tokenizer = self.tokenizer_of(name)
         if sum(len(message.content) for message in messages) < _INLINE_CHARS:
-            return self._render(messages)
-        return await asyncio.to_thread(self._render, messages)
-
-    def _render(self, messages: Sequence[Message]) -> list[int]:
-        return render_chat(self.tokenizer, messages, add_generation_prompt=True)
+            return _render(tokenizer, messages)
+        return await asyncio.to_thread(_render, tokenizer, messages)
 
     def choose(self, ask: Ask) -> tuple[Voice | None, float, str]:
         """Return who answers, how strictly guesses are verified, and why; None where the router must tell.
@@ -225,3 +239,14 @@ class Core:
                 "The dial needs the native backend with the Alpaca's guesses; this server runs without. "
                 "Start it with --backend native and without --no-speculate, or use dial 0 or 1."
             )
+
+
+def _name_models(folder: Path, *, alike: bool) -> tuple[str, ...]:
+    """Return what can be asked of a pair; alike: both have the same tokenizer."""
+    if not alike:
+        return ("llama", "alpaca")
+    return (*(["auto"] if Routing.is_there(folder) else []), "llama", "alpaca", "blend")
+
+
+def _render(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+    return render_chat(tokenizer, messages, add_generation_prompt=True)

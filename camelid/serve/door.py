@@ -1,5 +1,6 @@
 """A way in: a path, what it takes and gives, and everything between the wire and its dialect."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,9 @@ class _Entrance:
             await while_there(receive, self._serve(arguments, send, headers, visit))
         except Gone:
             visit.outcome = "gone"
+        except asyncio.CancelledError:
+            visit.outcome = "cut"  # the time to drain was over
+            raise
         except TimeoutError:
             visit.outcome = "stuck"
             abort(scope)

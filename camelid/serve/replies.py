@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from camelid.serve.core import Ask, Core
 from camelid.serve.reply import Reply
 from camelid.serve.visit import VISIT
+from camelid.text.tokenizer import Tokenizer
 
 
 class Replies:
@@ -25,6 +26,11 @@ class Replies:
     def first(self) -> Reply:
         """Return the first of them."""
         return self.all[0]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer of the model that was asked."""
+        return self.core.tokenizer_of(self.asks[0].model)
 
     @property
     def completion_tokens(self) -> int:

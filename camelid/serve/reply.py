@@ -36,7 +36,7 @@ class Reply:
         self.finish: Finish | None = None
         self.model, self.reason = "", ""
         self.decision: Decision | None = None
-        self.wording = Wording(core.tokenizer.decoder(), ask.stop)
+        self.wording = Wording(core.tokenizer_of(ask.model).decoder(), ask.stop)
         self.came_s = time.perf_counter()
         self.first_s: float | None = None
         self.ended_s: float | None = None

@@ -21,7 +21,8 @@ _SHOWN = 4000  # characters of a prompt or a reply in the log
 class Visit:
     """What is known of one request.
 
-    outcome: "ok", "gone" when the client left, "stuck" when it took nothing, or why it was refused.
+    outcome: "ok", "gone" when the client left, "stuck" when it took nothing, "cut"
+        when the server ended first, or why it was refused.
     replies: to this request, once there are any.
     """
 
@@ -73,7 +74,7 @@ class Visit:
             **first.account(),
         }
         if prompts:
-            decode = replies.core.tokenizer.decode
+            decode = replies.tokenizer.decode
             told["prompt"] = decode(first.prompt, skip_special=False)[:_SHOWN]
             told["replies"] = [reply.wording.text[:_SHOWN] for reply in replies.all]
         return told

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from camelid.serve.app import make_app
 from camelid.serve.runners import Bell, EngineDied, Stepper, ThreadRunning
 from camelid.serve.settings import ServeSettings, is_public
 from camelid.serve.wire import EVENTS, Gone, Streamed, read_body, send_streamed, while_there
+from camelid.text.tokenizer import train_tokenizer
 
 
 async def numbers(closed):
@@ -173,3 +175,30 @@ def test_which_addresses_others_can_reach(host, public):
 def test_settings_travel_to_workers_unchanged():
     settings = ServeSettings("pair", key_hashes=("a" * 64,), origins=("https://example.org",), drain_s=0.5)
     assert ServeSettings.from_json(settings.to_json()) == settings
+
+
+def test_two_models_of_different_tokenizers_answer_each_in_its_own(pair_folder, tmp_path):
+    folder = shutil.copytree(pair_folder, tmp_path / "strangers")
+    told = json.loads((folder / "pair.json").read_text())
+    (folder / "pair.json").write_text(json.dumps({**told, "tokenizer": ""}))
+    other = train_tokenizer(["wool wool grass grass, wool and grass"] * 9, vocab_size=300)
+    other.save(folder / "llama")
+    ask = {"messages": HELLO, "max_tokens": 5}
+
+    async def play():
+        async with open_app(folder) as (app, client):
+            assert app.state.core.names == ("llama", "alpaca")
+            for name in ("auto", "blend"):
+                refused = await client.post("/v1/chat/completions", json={"model": name, **ask})
+                assert refused.status_code == 400 and "two models of one tokenizer" in refused.text
+            counts = []
+            for name in ("llama", "alpaca"):
+                cut = await client.post("/tokenize", json={"model": name, "text": "wool and grass"})
+                counts.append(cut.json()["count"])
+                back = await client.post("/detokenize", json={"model": name, "tokens": cut.json()["tokens"]})
+                assert back.json()["text"] == "wool and grass"
+                reply = await client.post("/v1/chat/completions", json={"model": name, **ask})
+                assert reply.json()["usage"]["completion_tokens"] <= 5
+            assert counts[0] != counts[1]
+
+    asyncio.run(play())

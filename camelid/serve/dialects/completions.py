@@ -33,7 +33,7 @@ async def complete(core: Core, body: CompletionRequest) -> Whole | Streamed:
             dial=body.dial,
             max_quality_loss=body.max_quality_loss,
         )
-        for prompt in await read_prompts(core, body.prompt)
+        for prompt in await read_prompts(core, body.model, body.prompt)
     ]
     replies = Replies(core, asks, check_count(core, body.n))
     await replies.begin()
@@ -47,20 +47,20 @@ async def complete(core: Core, body: CompletionRequest) -> Whole | Streamed:
         replies.close()
 
 
-async def read_prompts(core: Core, prompt: Prompt) -> list[list[int]]:
-    """Return the token ids of each prompt; a text begins like a document."""
+async def read_prompts(core: Core, name: str, prompt: Prompt) -> list[list[int]]:
+    """Return the token ids of each prompt for the model of that name; a text begins like a document."""
     if isinstance(prompt, str):
-        return [await _begin(core, prompt)]
+        return [await _begin(core, name, prompt)]
     found: list[list[int]] = []
     for item in prompt:
         if isinstance(item, int):
             return [[number for number in prompt if isinstance(number, int)]]
-        found.append(await _begin(core, item) if isinstance(item, str) else item)
+        found.append(await _begin(core, name, item) if isinstance(item, str) else item)
     return found
 
 
-async def _begin(core: Core, text: str) -> list[int]:
-    return [core.tokenizer.bos_id, *await core.encode(text)]
+async def _begin(core: Core, name: str, text: str) -> list[int]:
+    return [core.tokenizer_of(name).bos_id, *await core.encode(name, text)]
 
 
 class _Telling:
@@ -68,7 +68,7 @@ class _Telling:
 
     def __init__(self, body: CompletionRequest, replies: Replies) -> None:
         self._body, self._replies = body, replies
-        self._tokenizer = replies.core.tokenizer
+        self._tokenizer = replies.tokenizer
         self._head: dict[str, Any] = {
             "id": name_request("cmpl-"),
             "object": "text_completion",

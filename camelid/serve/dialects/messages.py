@@ -52,9 +52,8 @@ async def answer(core: Core, body: MessagesRequest) -> Whole | Streamed:
 
 async def count(core: Core, body: CountRequest) -> Whole:
     """Return how many tokens the prompt of a conversation has."""
-    core.check_name(body.model)
     messages = _read_toolbox(body).tell(_read_messages(body))
-    return Whole({"input_tokens": len(await core.encode_messages(messages))})
+    return Whole({"input_tokens": len(await core.encode_messages(body.model, messages))})
 
 
 def _fail(error: Exception) -> bytes:

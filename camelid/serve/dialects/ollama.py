@@ -55,7 +55,8 @@ async def generate(core: Core, body: OllamaGenerateRequest) -> Whole | Streamed:
         raise Refusal("raw takes the prompt as it is, so system would be dropped. Leave one out.")
     toolbox = Toolbox(schema=_read_format(body))
     if body.raw:
-        prompt = (core.tokenizer.bos_id, *await core.encode(body.prompt))
+        bos_id = core.tokenizer_of(body.model).bos_id
+        prompt = (bos_id, *await core.encode(body.model, body.prompt))
         return await _answer(core, body, toolbox, _say_response, prompt=prompt)
     system = [Message("system", body.system)] if body.system else []
     messages = (*system, Message("user", body.prompt))

@@ -17,11 +17,11 @@ from camelid.serve.wire import Whole
 
 async def tokenize(core: Core, body: TokenizeRequest) -> Whole:
     """Return the tokens of a text, with no special token among them."""
-    _check_model(core, body.model)
-    tokens = await core.encode(body.text)
+    tokens = await core.encode(body.model or "", body.text)
     told = {"tokens": tokens, "count": len(tokens), "context": core.context}
     if body.with_pieces:
-        told["pieces"] = [{"id": token, "piece": token_text(core.tokenizer, token)} for token in tokens]
+        tokenizer = core.tokenizer_of(body.model or "")
+        told["pieces"] = [{"id": token, "piece": token_text(tokenizer, token)} for token in tokens]
     return Whole(told)
 
 
@@ -30,17 +30,12 @@ async def detokenize(core: Core, body: DetokenizeRequest) -> Whole:
 
     Raises Refusal for a token that the model does not have.
     """
-    _check_model(core, body.model)
-    size = core.tokenizer.vocab_size
+    tokenizer = core.tokenizer_of(body.model or "")
+    size = tokenizer.vocab_size
     stranger = next((token for token in body.tokens if token >= size), None)
     if stranger is not None:
         raise Refusal(f"Tokens lie between 0 and {size - 1}; found {stranger}.", param="tokens")
-    return Whole({"text": core.tokenizer.decode(body.tokens, skip_special=False)})
-
-
-def _check_model(core: Core, name: str | None) -> None:
-    if name is not None:
-        core.check_name(name)  # all share the tokenizer
+    return Whole({"text": tokenizer.decode(body.tokens, skip_special=False)})
 
 
 async def embed(core: Core, body: EmbeddingRequest) -> Whole:
@@ -57,7 +52,7 @@ async def embed(core: Core, body: EmbeddingRequest) -> Whole:
         )
     if body.input == "" or (isinstance(body.input, list) and "" in body.input):
         raise Refusal("input must hold text; found an empty one.", param="input")
-    prompts = await read_prompts(core, body.input)
+    prompts = await read_prompts(core, body.model, body.input)
     for prompt in prompts:
         if len(prompt) > voice.model.context:
             raise ContextTooLongError(
