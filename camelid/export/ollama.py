@@ -100,8 +100,9 @@ def _watch(template: ChatTemplate) -> Parts | None:
     turn = _WORDS["user"].join(around["user"])
     if not first.endswith(turn):
         return None
-    parts = Parts(first.removesuffix(turn), around, whole[len(first) :])
-    parts = _with_system(template, parts, turn)
+    parts = _with_system(template, Parts(first.removesuffix(turn), around, whole[len(first) :]), turn)
+    if parts is None:
+        return None
     talk = [user, assistant, user, assistant, user]
     for turns in (talk, [system, *talk]) if "system" in parts.around else (talk,):
         if parts.join(turns) != template.render(turns):
@@ -109,15 +110,15 @@ def _watch(template: ChatTemplate) -> Parts | None:
     return None if any("{{" in text for text in _texts(parts)) else parts
 
 
-def _with_system(template: ChatTemplate, parts: Parts, turn: str) -> Parts:
-    """Add what is written around a system message, if the template takes one and leaves the user's alone."""
+def _with_system(template: ChatTemplate, parts: Parts, turn: str) -> Parts | None:
+    """Add what is written around a system message, if the template takes one; None if it goes into a turn."""
     try:
         text = template.render([Message(role, _WORDS[role]) for role in ("system", "user")])
     except RequestError:
         return parts
     pieces = text.removesuffix(turn).split(_WORDS["system"])
     if not text.endswith(turn) or len(pieces) != 2:
-        return parts
+        return None
     return Parts(parts.head, {**parts.around, "system": (pieces[0], pieces[1])}, parts.tail)
 
 

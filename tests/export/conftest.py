@@ -63,7 +63,23 @@ def make_llama3():
     return Tokenizer(core, {"bos_token": special[0], "eos_token": special[1]})
 
 
+def make_cut(*steps):
+    """Return what makes our tokenizer with another cut before the merges."""
+
+    def make():
+        ours = tiny.make_tokenizer()
+        core = tokenizers.Tokenizer.from_str(json.dumps(ours.to_dict()))
+        whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        core.pre_tokenizer = pre_tokenizers.Sequence([*steps, whole]) if steps else whole
+        config = {"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}
+        return Tokenizer(core, config)
+
+    return make
+
+
 FOLDERS = {
+    "smollm": (make_cut(pre_tokenizers.Digits(individual_digits=True)), {}),
+    "gpt2": (make_cut(), {"rope_scaling": {"rope_type": "linear", "factor": 4.0}}),
     "ours": (tiny.make_tokenizer, {}),
     "pieces": (make_pieces, {"tie_word_embeddings": False}),
     "llama3": (

@@ -64,7 +64,7 @@ def test_out_and_back_no_weight_moves_by_more_than_its_type_rounds(folders, tmp_
         assert np.abs(after[name] - numbers).max() <= most, name
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", [*SORTS, "smollm", "gpt2"])
 def test_out_and_back_the_tokenizer_says_the_same(folders, tmp_path, sort):
     write_gguf(folders[sort], tmp_path / "m.gguf")
     import_gguf(tmp_path / "m.gguf", tmp_path / "back")
@@ -76,6 +76,7 @@ def test_out_and_back_the_tokenizer_says_the_same(folders, tmp_path, sort):
     assert set(after.stop_ids) == set(before.stop_ids)
     template = before.template and before.template.source
     assert (after.template and after.template.source) == template
+    assert read_config(tmp_path / "back").rope_scaling == read_config(folders[sort]).rope_scaling
     if sort == "ours":
         assert after.fingerprint == before.fingerprint
 
@@ -116,7 +117,7 @@ def test_a_wish_of_dtype_is_kept(folders, tmp_path):
         import_gguf(tmp_path / "m.gguf", tmp_path / "x", dtype="float31")
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", [*SORTS, "smollm", "gpt2"])
 def test_llama_cpp_says_the_same(folders, tmp_path, sort):
     """The same ids of a text and, in F32 and F16, the same greedy tokens."""
     llama_cpp = pytest.importorskip("llama_cpp", reason="needs llama-cpp-python")
