@@ -138,6 +138,7 @@ class Reply:
             if ruling.router.defers and settings.top_logprobs is None:
                 settings = dataclasses.replace(settings, top_logprobs=0)
             self._submit(alpaca, self.prompt, settings, guide=guides[0], read=True)
+            self._hold_slot()
             reading = await self._wait_for_reading()
         else:
             reading = await asyncio.to_thread(read_prompt, alpaca.model, self.prompt)
@@ -150,7 +151,9 @@ class Reply:
         elif self._bell is None:
             self._submit(alpaca, self.prompt, ask.settings)
         elif ruling.router.defers and not ask.grammar:
-            self._doubter = ruling.router
+            self._doubter = ruling.router  # the Llama may need the slot after it
+        else:
+            self._let_slot_go()
 
     async def _wait_for_reading(self) -> Any:
         assert self._bell
@@ -185,6 +188,18 @@ class Reply:
         self._voice, self.model = voice, voice.name
         self._bell = voice.runner.submit(prompt, settings, stop_ids=voice.tokenizer.stop_ids, **wishes)
         self._bell.on_end = self._give_slot
+
+    def _hold_slot(self) -> None:
+        """Keep the slot when the tokens have come to their end: others may follow."""
+        assert self._bell
+        self._bell.on_end = None
+
+    def _let_slot_go(self) -> None:
+        """Give the slot back when the tokens come to their end, or at once if they have."""
+        assert self._bell
+        self._bell.on_end = self._give_slot
+        if self._bell.running.finished is not None:
+            self._give_slot()
 
     def _cancel(self) -> None:
         """End what is being computed; the slot stays ours."""

@@ -30,6 +30,7 @@ def refuse(http, path=CHAT, status=400, **fields):
         ({"temperature": "warm"}, "temperature: should be a valid number; found 'warm'."),
         ({"temperature": -1}, "temperature: should be greater than or equal to 0; found -1."),
         ({"top_p": 0}, "top_p"),
+        ({"repetition_penalty": 5e-324}, "repetition_penalty: should be greater than or equal to 0.01"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"n": 0}, "n: "),

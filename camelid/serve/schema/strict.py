@@ -28,7 +28,7 @@ class Drawing(Strict):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0, le=2**31 - 1, description="0 for all. Not OpenAI's.")] | None = None
     min_p: Annotated[float, Field(ge=0, le=1, description="Not OpenAI's.")] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=100, description="Not OpenAI's.")] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100, description="Not OpenAI's.")] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
