@@ -172,7 +172,8 @@ def label(folder: Path) -> Evidence:
     """Return a pair's held-out items, answered by both."""
     pair = camelid.load(folder)
     models = {role: pair[role].model for role in ("alpaca", "llama")}
-    return collect(models, pair["alpaca"].tokenizer, list(find_tasks(folder).values()))
+    tokenizers = {role: pair[role].tokenizer for role in models}
+    return collect(models, tokenizers, list(find_tasks(folder).values()))
 
 
 def follow_pair(folder: Path) -> dict[str, Any]:

@@ -7,23 +7,20 @@ they are first asked. Which of the two answers is the caller's choice, or the ro
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from camelid.errors import RequestError, TokenizerError, suggest
 from camelid.generate.backend import Backend, Tokens, room_for
-from camelid.generate.engine import TokenStream
-from camelid.generate.generation import Reading
 from camelid.generate.load import LoadOptions, load_model
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.model.pairfile import read_pair_file
-from camelid.route.deferral import Deferring
-from camelid.route.features import read_prompt
+from camelid.route.deferral import Deferring, begin
 from camelid.route.folder import load_router
 from camelid.route.router import Conversations, Decision, Router, asked_for, defer
 from camelid.text.chat import render_chat
@@ -257,7 +254,8 @@ class Pair:
         self.folder = Path(folder)
         self.file = read_pair_file(folder)
         alpaca = self._speaker("alpaca", **loading)
-        llama = self._speaker("llama", guesser=alpaca if speculate else None, **loading)
+        shared = bool(self.file.tokenizer)  # else the one's tokens say nothing to the other
+        llama = self._speaker("llama", guesser=alpaca if speculate and shared else None, **loading)
         self.speakers = {"llama": llama, "alpaca": alpaca}
         self.conversations = Conversations()
 
@@ -320,16 +318,19 @@ class Pair:
     def _choose(self, messages: Messages, dial: float, options: SamplingOptions) -> Stream:
         """Return the answer of whom the router chooses, once the Alpaca has read the conversation."""
         router, alpaca = self.router, self["alpaca"]
-        for speaker in (alpaca, self["llama"]) if router.defers else (alpaca,):
-            speaker.load()
+        defers = router.defers and bool(self.file.tokenizer)
+        alpaca.load()
+        if defers:
+            self["llama"].load()
         since = time.perf_counter()
         turns = as_messages(messages)
         prompt = render_chat(alpaca.tokenizer, turns, add_generation_prompt=True)
-        tokens, reading = _begin(alpaca, prompt, options, router)
+        stop_ids = alpaca.tokenizer.stop_ids
+        tokens, reading = begin(alpaca.model, prompt, options, stop_ids=stop_ids, told=defers)
         decision = router.decide(turns, reading, memory=self.conversations)
         if decision.model == "alpaca":
             stream = Stream(alpaca, prompt, options, since, decision=decision, tokens=tokens)
-            if tokens and router.defers:
+            if tokens and defers:
                 go_on = partial(self._go_on, stream, turns, prompt, options, dial)
                 stream.hand_over(Deferring(tokens, router, go_on))
             return stream
@@ -338,6 +339,8 @@ class Pair:
         spent_s = time.perf_counter() - since
         self["llama"].load()
         since = time.perf_counter() - spent_s
+        if not self.file.tokenizer:
+            prompt = render_chat(self["llama"].tokenizer, turns, add_generation_prompt=True)
         return Stream(self["llama"], prompt, options, since, dial, decision=decision)
 
     def _go_on(
@@ -368,21 +371,6 @@ class Pair:
     ) -> Reply:
         """Return the answer of one of the two; see `stream`."""
         return read_all(self.stream(messages, model=model, dial=dial, **options))
-
-
-def _begin(
-    alpaca: Speaker, prompt: list[int], options: SamplingOptions, router: Router
-) -> tuple[TokenStream | None, Reading | None]:
-    """Let the Alpaca read a prompt; on the native backend it begins to answer, too."""
-    if not isinstance(alpaca.model, NativeModel):
-        return None, read_prompt(alpaca.model, prompt)
-    settings = SamplingSettings(**options)
-    if router.defers and settings.top_logprobs is None:
-        settings = replace(settings, top_logprobs=0)
-    engine = alpaca.model.engine
-    tokens = engine.stream(engine.submit(prompt, settings, stop_ids=alpaca.tokenizer.stop_ids, read=True))
-    engine.advance(tokens.generation, 0)
-    return tokens, tokens.generation.reading
 
 
 def load(folder: Path | str, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> Pair:

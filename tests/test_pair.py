@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -338,3 +339,23 @@ def test_auto_complains_as_a_model_would(routed):
             routed.reply(messages, model="auto")
     with pytest.raises(RequestError, match="max_tokens must be 1 or more"):
         routed.reply("Hello", model="auto", max_tokens=0)
+
+
+def test_two_tokenizers_neither_guess_nor_defer(routed, tmp_path):
+    """Where pair.json names no common tokenizer, each model reads the conversation with its own."""
+    folder = tmp_path / "strangers"
+    shutil.copytree(routed.folder, folder)
+    table = json.loads((folder / "pair.json").read_text())
+    (folder / "pair.json").write_text(json.dumps({**table, "tokenizer": ""}))
+    pair = camelid.load(folder)
+    pair.router = pair.router.at(-math.inf, 0.0)
+    assert (
+        pair.reply("Hello", model="auto", max_tokens=5).text
+        == pair.reply("Hello", model="llama", max_tokens=5).text
+    )
+    pair.router = pair.router.at(math.inf, 0.0)
+    pair.conversations = Conversations()
+    reply = pair.reply("Hello", model="auto", max_tokens=5)
+    assert (reply.model, reply.decision.place) == ("alpaca", None)
+    if is_built():
+        assert pair["llama"].model.engine.drafter is None

@@ -126,7 +126,9 @@ def _label(
                 bars.advance()
 
             models = {role: pair[role].model for role in ("alpaca", "llama")}
-            return collect(models, alpaca.tokenizer, tasks, limit=limit, seed=seed, progress=advance), None
+            tokenizers = {role: pair[role].tokenizer for role in models}
+            found = collect(models, tokenizers, tasks, limit=limit, seed=seed, progress=advance)
+            return found, None
     read = read_votes(votes)
     items = [item for task in tasks for item in task.pool if item.messages]
     known = None
@@ -152,6 +154,7 @@ def _weigh_deferral(
 
     alpaca, llama = pair["alpaca"].model, pair["llama"].model
     natively = isinstance(alpaca, NativeModel) and isinstance(llama, NativeModel)
+    natively = natively and bool(pair.file.tokenizer)  # else the Llama cannot go on from the Alpaca's tokens
     if target.share is None or found.router is None or not natively or not found.judged.items:
         return found, None
     assert isinstance(alpaca, NativeModel) and isinstance(llama, NativeModel)

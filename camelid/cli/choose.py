@@ -65,7 +65,7 @@ def choose(
     options = measure_options(
         folder,
         {role: speaker.folder for role, speaker in pair.speakers.items()},
-        pair["alpaca"].tokenizer,
+        {role: speaker.tokenizer for role, speaker in pair.speakers.items()},
         tasks[task],
         limit=limit,
         say=lambda name: print(f"measuring {name} …", file=sys.stderr),

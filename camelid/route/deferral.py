@@ -3,10 +3,15 @@
 What was said is never taken back: the doubtful token is not said, the Llama chooses it. Token ids only.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from camelid.generate.backend import Tokens
+from camelid.generate.backend import Backend, Tokens
 from camelid.generate.engine import TokenStream
+from camelid.generate.generation import Reading
+from camelid.generate.native_backend import NativeModel
+from camelid.generate.sampling import SamplingOptions, SamplingSettings
+from camelid.route.features import read_prompt
 from camelid.route.router import Router
 
 
@@ -35,3 +40,23 @@ class Deferring(Iterator[int]):
     def close(self) -> None:
         """End the reply, whoever speaks."""
         self._tokens.close()
+
+
+def begin(
+    alpaca: Backend, prompt: list[int], options: SamplingOptions, *, stop_ids: Iterable[int], told: bool
+) -> tuple[TokenStream | None, Reading | None]:
+    """Let the Alpaca read a prompt; natively it begins to answer, too, and the stream of that is returned.
+
+    told: its tokens' log-probabilities are needed.
+
+    Raises RequestError for options that cannot be used, ContextTooLongError for too long a prompt.
+    """
+    if not isinstance(alpaca, NativeModel):
+        return None, read_prompt(alpaca, prompt)
+    settings = SamplingSettings(**options)
+    if told and settings.top_logprobs is None:
+        settings = replace(settings, top_logprobs=0)
+    engine = alpaca.engine
+    tokens = engine.stream(engine.submit(prompt, settings, stop_ids=stop_ids, read=True))
+    engine.advance(tokens.generation, 0)
+    return tokens, tokens.generation.reading

@@ -76,7 +76,7 @@ class Evidence:
 
 def collect(
     models: Mapping[str, Backend],
-    tokenizer: Tokenizer,
+    tokenizers: Mapping[str, Tokenizer],
     tasks: Sequence[Task],
     *,
     limit: int | None = None,
@@ -85,24 +85,31 @@ def collect(
 ) -> Evidence:
     """Return what both models, "alpaca" and "llama", make of at most `limit` items of each task.
 
+    tokenizers: of both, mostly the same one.
+
     Raises DataError when there is nothing to ask.
     """
     # Timed first: a prompt that was asked before is read from the cache, and would seem to take no time.
-    times = {role: _time(models[role], tokenizer, tasks, seed) for role in models}
+    times = {role: _time(models[role], tokenizers[role], tasks, seed) for role in models}
     rows: list[tuple[Item, Reading, Score, Score]] = []
     names: dict[str, str] = {}
     for task in tasks:
         items = [item for item in task.items(limit, seed) if item.messages]
         items = [
-            item for item in items if all(fits(model.context, tokenizer, item) for model in models.values())
+            item
+            for item in items
+            if all(fits(models[role].context, tokenizers[role], item) for role in models)
         ]
         if items:
             scores = {
-                role: _ask(model, tokenizer, task, items, role, progress) for role, model in models.items()
+                role: _ask(model, tokenizers[role], task, items, role, progress)
+                for role, model in models.items()
             }
             names |= dict.fromkeys((item.id for item in items), task.name)
             for item, alpaca, llama in zip(items, scores["alpaca"], scores["llama"], strict=True):
-                reading = alpaca.reading or read_prompt(models["alpaca"], prompt_ids(tokenizer, item))
+                reading = alpaca.reading or read_prompt(
+                    models["alpaca"], prompt_ids(tokenizers["alpaca"], item)
+                )
                 rows.append((item, reading, alpaca, llama))
     if not rows:
         raise DataError(
@@ -110,25 +117,25 @@ def collect(
             "them; a pair that was copied needs its held_out.jsonl too."
         )
     random.Random(seed).shuffle(rows)
-    sizes = {
-        item.id: (len(prompt_ids(tokenizer, item)), len(tokenizer.encode(item.target))) for item, *_ in rows
-    }
     seconds = np.array(
         [
             [
-                times[role](sizes[item.id][0], score.tokens or sizes[item.id][1])
+                times[role](*_size(tokenizers[role], item, score))
                 for role, score in (("alpaca", alpaca), ("llama", llama))
             ]
             for item, _, alpaca, llama in rows
         ]
     )
+    first_s = [
+        times["alpaca"](_size(tokenizers["alpaca"], item, alpaca)[0], 1) for item, _, alpaca, _ in rows
+    ]
     return Evidence(
         tuple(item.messages for item, *_ in rows),
         tuple(Kind(item.task or "conversation", item.lang) for item, *_ in rows),
         np.array([length_of(item.messages) for item, *_ in rows], np.int64),
         np.array([_as_features(item.messages, reading) for item, reading, *_ in rows]),
         np.array([[alpaca.quality, llama.quality] for _, _, alpaca, llama in rows]),
-        np.array([times["alpaca"](sizes[item.id][0], 1) for item, *_ in rows]),
+        np.array(first_s),
         seconds,
         items=tuple((names[item.id], item.id) for item, *_ in rows),
     )
@@ -178,6 +185,12 @@ def _ask(
         if progress:
             progress(f"{task.name}, {role}", len(found), len(items))
     return [found[item.id] for item in items]
+
+
+def _size(tokenizer: Tokenizer, item: Item, score: Score) -> tuple[int, int]:
+    """Return how many tokens the prompt has, and the answer, or what would be right where it was chosen."""
+    prompt = score.prompt_tokens or len(prompt_ids(tokenizer, item))
+    return prompt, score.tokens or len(tokenizer.encode(item.target))
 
 
 def _as_features(messages: Sequence[Message], reading: Reading) -> Floats:

@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 def measure_options(
     pair: Path,
     folders: Mapping[str, Path],
-    tokenizer: Tokenizer,
+    tokenizers: Mapping[str, Tokenizer],
     task: Task,
     *,
     limit: int,
@@ -49,8 +49,9 @@ def measure_options(
     Raises DataError when no item fits in both models' contexts.
     """
     known = _read(pair)
-    context = min(read_config(folder).max_position_embeddings for folder in folders.values())
-    items = [item for item in task.items(limit) if fits(context, tokenizer, item) and item.messages]
+    contexts = {role: read_config(folder).max_position_embeddings for role, folder in folders.items()}
+    items = [item for item in task.items(limit) if item.messages]
+    items = [item for item in items if all(fits(contexts[role], tokenizers[role], item) for role in folders)]
     if not items:
         raise DataError(
             f"No item of the task {task.name} can be asked: none is a conversation that fits in the context."
@@ -64,7 +65,8 @@ def measure_options(
         for role in ("llama", "alpaca")
         for weights in (WEIGHTS if native else ("float32",))
     ]
-    if native and task.kind == "generate":
+    shared = tokenizers["llama"].fingerprint == tokenizers["alpaca"].fingerprint
+    if native and shared and task.kind == "generate":
         kinds += [("llama", "int8", dial) for dial in DIALS]
     options: list[Option] = []
     for role, weights, dial in kinds:
@@ -73,9 +75,9 @@ def measure_options(
         if key not in known:
             say(option.name)
             known[key] = (
-                _measure(folders[role], tokenizer, task, items, weights if native else "")
+                _measure(folders[role], tokenizers[role], task, items, weights if native else "")
                 if dial == 1
-                else _turn_dial(folders, tokenizer, task, items, dial, options[0].memory_bytes)
+                else _turn_dial(folders, tokenizers[role], task, items, dial, options[0].memory_bytes)
             )
             write_json(pair / MEASURED, known)
         options.append(_as_option(option, known[key]))
