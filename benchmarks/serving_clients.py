@@ -46,6 +46,7 @@ class Load:
     clients: int
     seconds: float
     vocab_size: int
+    model: str = "served"
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -118,7 +119,7 @@ async def _loop(
 ) -> None:
     source = random.Random(number)
     while time.perf_counter() < ends_s:
-        body = _draw(source, load.vocab_size, words)
+        body = _draw(source, load, words)
         try:
             finding = await request(address, body)
         except (OSError, asyncio.IncompleteReadError):
@@ -128,12 +129,12 @@ async def _loop(
             await asyncio.sleep(0.2)
 
 
-def _draw(source: random.Random, vocab_size: int, words: bool) -> dict[str, Any]:
+def _draw(source: random.Random, load: Load, words: bool) -> dict[str, Any]:
     length = source.choice(LENGTHS)
-    prompt: Any = [source.randrange(259, vocab_size) for _ in range(length)]
+    prompt: Any = [source.randrange(259, load.vocab_size) for _ in range(length)]
     if words:
         prompt = "".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=length))
-    body = {"model": "served", "prompt": prompt, "max_tokens": source.choice(REPLIES), "stream": True}
+    body = {"model": load.model, "prompt": prompt, "max_tokens": source.choice(REPLIES), "stream": True}
     return body if words else {**body, "stream_options": {"include_usage": True}}
 
 

@@ -9,7 +9,7 @@ import sys
 
 import httpx
 import pytest
-from serving import HELLO, Server
+from served import HELLO, Server
 
 CHAT = "/v1/chat/completions"
 

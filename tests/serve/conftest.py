@@ -4,7 +4,7 @@ import contextlib
 
 import httpx
 import pytest
-from serving import Server, make_long_pair
+from served import Server, make_long_pair
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import openai
 import pytest
-from serving import HELLO, WEATHER
+from served import HELLO, WEATHER
 
 import camelid
 from camelid.route.features import Kind, Recognizer

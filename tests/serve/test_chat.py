@@ -6,7 +6,7 @@ import json
 import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from serving import HELLO, REST, WEATHER, Herd
+from served import HELLO, REST, WEATHER, Herd
 
 MODELS = ("llama", "alpaca", "blend")
 

@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.responses import Response
-from serving import HELLO, WEATHER, Herd
+from served import HELLO, WEATHER, Herd
 
 WEATHER_FUNCTION = {"type": "function", **WEATHER["function"]}
 

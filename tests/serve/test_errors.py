@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from serving import CONTEXT, HELLO, WEATHER
+from served import CONTEXT, HELLO, WEATHER
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "alpaca", "messages": HELLO, "max_tokens": 4}

@@ -11,7 +11,7 @@ import time
 import httpx
 import psutil
 import pytest
-from serving import HELLO
+from served import HELLO
 
 CHAT = "/v1/chat/completions"
 LONG = {

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
 import pytest
-from serving import HELLO
+from served import HELLO
 
 
 def make(properties, **more):

@@ -7,7 +7,7 @@ import shutil
 
 import httpx
 import pytest
-from serving import HELLO
+from served import HELLO
 
 from camelid.serve.app import make_app
 from camelid.serve.runners import Bell, EngineDied, Stepper, ThreadRunning
