@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from camelid.cli import (
+    alpaca,
     bench,
     calibrate,
     chat,
@@ -20,6 +21,7 @@ from camelid.cli import (
     serve,
     show,
     training,
+    tuning,
 )
 
 # typer's own base of all wrong usage; where the class lives differs from version to version.
@@ -91,7 +93,17 @@ _EXAMPLES = {
     "tokenizer": ("camelid tokenizer recipes/quick.toml",),
     "pretrain": ("camelid pretrain recipes/quick.toml",),
     "distill": ("camelid distill recipes/quick.toml",),
-    "finetune": ("camelid finetune recipes/quick.toml --role llama",),
+    "finetune": (
+        "camelid finetune --base my/model --data talks.jsonl",
+        "camelid finetune --base my/model --data talks.jsonl --lora --keep-adapter --out my/adapter",
+        "camelid finetune --base my/model --data votes.jsonl --preferences",
+        "camelid finetune recipes/quick.toml --role llama",
+    ),
+    "alpaca": (
+        "camelid alpaca --from my/model --layers 4 --data talks.jsonl",
+        "camelid alpaca --from my/model --layers 4 --data talks.jsonl --minutes 30 --out pairs/mine",
+    ),
+    "merge": ("camelid merge my/adapter --out my/model",),
 }
 _STAGE_PANEL = "One stage of train, and whatever it needs before it"
 
@@ -146,7 +158,10 @@ _register("pair", pairing.pair)
 _register("import", importing.import_)
 _register("export", export.export)
 _register("show", show.show)
-for _name in ("tokenizer", "pretrain", "distill", "finetune"):
+_register("finetune", tuning.finetune)
+_register("alpaca", alpaca.alpaca)
+_register("merge", tuning.merge)
+for _name in ("tokenizer", "pretrain", "distill"):
     _register(_name, getattr(training, _name), _STAGE_PANEL)
 
 

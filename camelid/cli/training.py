@@ -1,13 +1,14 @@
-"""camelid train, and its stages alone: tokenizer, pretrain, distill, finetune."""
+"""camelid train, and its stages alone: tokenizer, pretrain, distill; what finetune does with a recipe."""
 
+import contextlib
 import dataclasses
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -71,17 +72,29 @@ def distill(
     _raise_stage(recipe, out, data_root, seed, skip_bad, until="alpaca-distill")
 
 
-def finetune(
-    recipe: Recipe,
-    role: Annotated[Roles, typer.Option(help="Who; the Alpaca needs the Llama before it.")] = Roles.both,
-    out: Out = None,
-    data_root: DataRoot = None,
-    seed: Seed = None,
-    skip_bad: SkipBad = False,
+def finetune_recipe(
+    recipe: Path, role: Roles, out: Path | None, data_root: Path | None, seed: int | None, skip_bad: bool
 ) -> None:
     """Fine-tune a recipe's Llama, Alpaca or both."""
     until = "llama-finetune" if role is Roles.llama else "alpaca-finetune"
     _raise_stage(recipe, out, data_root, seed, skip_bad, until=until)
+
+
+@contextlib.contextmanager
+def watch(stages: Sequence[str], file: IO[str] | None = None) -> "Iterator[LiveProgress | PlainProgress]":
+    """Show how far a run is; when the user stops it, say how it goes on.
+
+    file: where to show it, by default standard output.
+    """
+    try:
+        with _open_progress(stages, file) as progress:
+            yield progress
+    except KeyboardInterrupt:
+        again = shlex.join(["camelid", *sys.argv[1:]])
+        print(
+            f"\nStopped. What is done is saved; the same command goes on from there: {again}", file=sys.stderr
+        )
+        raise typer.Exit(130) from None
 
 
 def _raise_stage(
@@ -104,16 +117,8 @@ def _raise(
             raise
         raise MissingExtraError("torch", "train") from None
     stages = STAGES[: STAGES.index(until) + 1] if until else STAGES
-    try:
-        with _open_progress(stages) as progress:
-            folder = raise_pair(upbringing, progress=progress, until=until)
-    except KeyboardInterrupt:
-        again = shlex.join(["camelid", *sys.argv[1:]])
-        print(
-            f"\nStopped. What is done is saved; the same command goes on from there: {again}", file=sys.stderr
-        )
-        raise typer.Exit(130) from None
-    return folder
+    with watch(stages) as progress:
+        return raise_pair(upbringing, progress=progress, until=until)
 
 
 def _read(
@@ -132,9 +137,9 @@ def _read(
     return dataclasses.replace(upbringing, source=sources)
 
 
-def _open_progress(stages: Sequence[str]) -> "LiveProgress | PlainProgress":
+def _open_progress(stages: Sequence[str], file: IO[str] | None) -> "LiveProgress | PlainProgress":
     from camelid.cli.progress import LiveProgress, PlainProgress
     from camelid.cli.screen import open_console
 
-    console = open_console()
+    console = open_console(file)
     return LiveProgress(console, stages) if console.is_terminal else PlainProgress(console)

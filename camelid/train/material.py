@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,19 +19,42 @@ from camelid.text.heldout import write_held_out
 from camelid.text.packing import Mode
 from camelid.text.records import Record
 from camelid.text.shards import TokenShard, ensure_shard
-from camelid.text.sources import fingerprint_source
+from camelid.text.sources import Source, fingerprint_source
 from camelid.text.tokenizer import Tokenizer
 from camelid.train.progress import Progress
 from camelid.train.settings import StageSettings
-from camelid.train.upbringing import Upbringing
 
 HELD_OUT_KEPT = 200  # records of each task and language that the pair folder keeps, see `choose_held_out`
+
+
+class Syllabus(Protocol):
+    """What there is to learn: a recipe, or a part of one."""
+
+    @property
+    def source(self) -> tuple[Source, ...]:
+        """Return where records come from."""
+
+    @property
+    def data_root(self) -> str:
+        """Return where the sources' paths begin."""
+
+    @property
+    def folder(self) -> Path:
+        """Return where held-out records are kept as text."""
+
+    @property
+    def context(self) -> int:
+        """Return how many positions a row has."""
+
+    @property
+    def seed(self) -> int:
+        """Return what the built-in corpus and the order of records are drawn from."""
 
 
 class Material:
     """The recipe's text."""
 
-    def __init__(self, upbringing: Upbringing, folder: Path, progress: Progress) -> None:
+    def __init__(self, upbringing: Syllabus, folder: Path, progress: Progress) -> None:
         """Say what text there is; nothing is read yet. folder: where the shards go."""
         self._upbringing, self._folder, self._progress = upbringing, folder, progress
         self._sources = upbringing.source
@@ -49,9 +72,12 @@ class Material:
             self._progress.note(f"{name}: every record is held out")
         return found
 
-    def sample_texts(self, sample_bytes: int) -> Iterator[str]:
-        """Yield training texts for a tokenizer: of each source its share of sample_bytes in the mix."""
-        mix = self._upbringing.llama.pretrain.mix or {source.name: source.weight for source in self._sources}
+    def sample_texts(self, sample_bytes: int, mix: Mapping[str, float]) -> Iterator[str]:
+        """Yield training texts for a tokenizer: of each source its share of sample_bytes in the mix.
+
+        mix: shares by source; empty takes every source with its own weight.
+        """
+        mix = mix or {source.name: source.weight for source in self._sources}
         total = sum(mix.values())
         for number, (name, weight) in enumerate(sorted(mix.items())):
             records = self.corpus.train[name]
@@ -78,8 +104,13 @@ class Material:
         write_json(self._folder / "report.json", self.corpus.to_dict())
         return {shard.folder.name: shard.num_tokens for shard in shards}
 
-    def batches(self, tokenizer: Tokenizer, stage: StageSettings, mode: Mode, seed: int) -> Batches:
-        """Return the batches of a stage."""
+    def batches(
+        self, tokenizer: Tokenizer, stage: StageSettings, mode: Mode, seed: int, *, endless: bool = False
+    ) -> Batches:
+        """Return the batches of a stage.
+
+        endless: whether records are seen as often as the budget asks, whatever the sources' max_epochs.
+        """
         shards = self._open(tokenizer, "train")
         sources = {source.name: source for source in self._sources}
         mix = stage.mix or {name: sources[name].weight for name in shards}
@@ -89,7 +120,7 @@ class Material:
         rows, context = stage.batch_rows(self._upbringing.context), self._upbringing.context
         return Batches(
             [
-                MixPart(shards[name], weight, sources[name].max_epochs)
+                MixPart(shards[name], weight, 0.0 if endless else sources[name].max_epochs)
                 for name, weight in mix.items()
                 if weight
             ],

@@ -162,7 +162,8 @@ class Nursery:
         if settings.folder:
             tokenizer = Tokenizer.load(settings.folder)
         else:
-            texts = self._material.sample_texts(settings.sample_bytes)
+            mix = self._up.llama.pretrain.mix
+            texts = self._material.sample_texts(settings.sample_bytes, mix)
             tokenizer = train_tokenizer(texts, vocab_size=settings.vocab_size)
         tokenizer.save(folder, model_max_length=self._up.context)
         self._progress.note(f"{tokenizer.vocab_size:,} tokens")

@@ -11,7 +11,7 @@ VERBS = (
     *("train", "chat", "generate", "samples", "info", "compare", "choose", "calibrate"),
     *("eval", "bench", "serve", "show"),
     *("pair", "import", "export"),
-    *("tokenizer", "pretrain", "distill", "finetune"),
+    *("tokenizer", "pretrain", "distill", "finetune", "alpaca", "merge"),
 )
 
 
