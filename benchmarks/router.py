@@ -2,7 +2,9 @@
 
     python benchmarks/router.py --data-root DATA                      the replay; DATA holds router_mmlu
     python benchmarks/router.py --data-root DATA --pair pairs/demo    and the deferral curve of a pair
-    python benchmarks/router.py --overhead pairs/demo                 and the time of a decision
+    python benchmarks/router.py --overhead pairs/demo                 the time of a decision
+
+Stored is a run with --data-root, with all that it measured besides.
 
 RouteLLM (Ong et al. 2024, arXiv:2406.18665, table 2) learns from about 1,500 labels of MMLU's validation
 rows; here 1,500 labels are drawn from the rows themselves and the rest is the test, ten times over; its
@@ -310,8 +312,7 @@ def main() -> None:
     parser.add_argument("--overhead", type=Path, action="append", default=[], help="time a pair's decisions")
     parser.add_argument("--splits", type=int, default=SPLITS)
     arguments = parser.parse_args()
-    before = stored.read("router")
-    data: dict[str, Any] = dict(before["data"]) if before else {}
+    data: dict[str, Any] = {}
     if arguments.data_root:
         data["mmlu"] = replay(read_mmlu(arguments.data_root), arguments.splits)
     for folder in arguments.pair:
@@ -321,7 +322,8 @@ def main() -> None:
     if not data:
         parser.error("nothing to measure: give --data-root, --pair or --overhead")
     print(render(data))
-    print(f"stored {stored.store('router', data, packages=('numpy', 'scikit-learn'))}; now: make docs")
+    if arguments.data_root:  # so that what is stored is always of one run, and whole
+        print(f"stored {stored.store('router', data, packages=('numpy', 'scikit-learn'))}; now: make docs")
 
 
 if __name__ == "__main__":
