@@ -87,7 +87,7 @@ def test_two_tokenizers_are_told_apart(camelid, folder, stranger, tmp_path):
     assert read_pair_file(tmp_path / "p").tokenizer == ""
     told = json.loads(camelid(*words, "--json", "--chat-template", "llama-2").out)
     assert told["speculation"] is False and told["roles"]["alpaca"]["chat_template"] is True
-    pair = Pair(tmp_path / "p", speculate=False)
+    pair = Pair(tmp_path / "p")
     for role in ("llama", "alpaca"):
         assert pair.reply("Hello", model=role, max_tokens=4).completion_tokens <= 4
 
