@@ -248,9 +248,7 @@ def measure_vanish(plan: Plan, threads: int) -> dict[str, Any]:
     options = ("--max-queue", str(plan.vanishing))
     with serve_camelid(folder, threads, *options) as (address, process):
         body = {"model": "served", "prompt": next(source), "max_tokens": 10_000, "stream": True}
-        asyncio.run(
-            vanish(address, body, plan.vanishing // 4, after_s=0.05)
-        )  # the first allocates what is kept
+        asyncio.run(vanish(address, body, plan.vanishing, after_s=0.05))  # the first allocates what is kept
         _settle(address)
         before = _look_at(process)
         asyncio.run(vanish(address, body, plan.vanishing, after_s=0.05))

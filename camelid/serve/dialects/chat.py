@@ -153,21 +153,27 @@ class _Telling:
         readers: dict[int, CallReader] = {}
         try:
             async for reply, text in self._replies.pieces():
+                told: list[bytes] = []  # one write, however many events
                 reader = readers.get(reply.index)
                 if reader is None:
                     reader = readers[reply.index] = self._toolbox.reader()
-                    yield self._chunk(reply, {"role": "assistant", "content": "", "refusal": None})
-                for heard in reader.push(text):
-                    yield self._piece(reply, heard)
+                    told.append(self._chunk(reply, {"role": "assistant", "content": "", "refusal": None}))
+                told += [self._piece(reply, heard) for heard in reader.push(text)]
                 if reply.finish:
-                    for heard in reader.flush(whole=reply.whole):
-                        yield self._piece(reply, heard)
-                    yield self._last(reply, called=reader.call is not None)
-            if self._body.stream_options and self._body.stream_options.include_usage:
-                yield event({**self._head, "choices": [], "usage": usage(self._replies)})
-            yield b"data: [DONE]\n\n"
+                    told += [self._piece(reply, heard) for heard in reader.flush(whole=reply.whole)]
+                    told.append(self._last(reply, called=reader.call is not None))
+                if told:
+                    yield b"".join(told)
+            yield self._end()
         finally:
             self._replies.close()
+
+    def _end(self) -> bytes:
+        """Return the usage, if it was asked for, and the mark of the end."""
+        options = self._body.stream_options
+        asked = options is not None and options.include_usage
+        told = event({**self._head, "choices": [], "usage": usage(self._replies)}) if asked else b""
+        return told + b"data: [DONE]\n\n"
 
     def _piece(self, reply: Reply, heard: Heard) -> bytes:
         if heard.call:

@@ -73,14 +73,11 @@ async def show(core: Core, body: OllamaShowRequest) -> Whole:
 
     Raises Refusal for one that is not there.
     """
-    asked = body.model or body.name
-    if not asked:
-        raise Refusal("model is required; it is missing.", param="model")
-    voice = _voice(core, core.check_name(asked))
+    voice = _voice(core, core.check_name(body.model))
     config = voice.model.config
     return Whole(
         {
-            "modelfile": f"# camelid serves {asked}",
+            "modelfile": f"# camelid serves {body.model}",
             "parameters": "",
             "template": voice.tokenizer.template.source if voice.tokenizer.template else "",
             "details": _details(voice),

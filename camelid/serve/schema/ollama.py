@@ -112,8 +112,7 @@ class OllamaGenerateRequest(_OllamaRequest):
 class OllamaShowRequest(Strict):
     """A model to be described."""
 
-    model: str | None = None
-    name: str | None = None
+    model: str
     verbose: bool | None = None
 
 
