@@ -7,7 +7,7 @@ template can guess for each other; two that don't are a pair all the same, and p
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,9 @@ def make_pair(
         role: _bring(Path(each), chat_template) for role, each in (("llama", llama), ("alpaca", alpaca))
     }
     one, two = brought.values()
-    same = one.tokenizer.vocabulary == two.tokenizer.vocabulary
-    if same:
+    same = one.tokenizer.has_same_tokens(two.tokenizer)
+    if same:  # one tokenizer may be written down in two ways, as tokenizer.model and tokenizer.json
+        two = replace(two, tokenizer=two.tokenizer.adopt(one.tokenizer))
         one, two = _lend(one, two), _lend(two, one)
     guesses = (
         same
@@ -134,7 +135,8 @@ def _lend(one: Brought, other: Brought) -> Brought:
     """Return a model with the other's chat template, if it has none of its own."""
     if one.tokenizer.template is not None or other.tokenizer.template is None:
         return one
-    return Brought(one.folder, one.config, one.tokenizer.with_template(other.tokenizer.template.source), True)
+    lent = one.tokenizer.with_template(other.tokenizer.template.source)
+    return replace(one, tokenizer=lent, borrowed=True)
 
 
 def _describe(role: str, brought: Brought) -> RoleFile:

@@ -6,7 +6,7 @@ sentencepiece_model.proto of google/sentencepiece; the parts are those of Llama 
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -84,6 +84,29 @@ def read_sentencepiece(path: Path | str) -> Pieces:
             f"{path} is no SentencePiece model ({error}). If it is Llama 3's (a list of tokens in base64), "
             "use the tokenizer.json that is published beside it."
         ) from None
+
+
+def read_core(
+    path: Path, later: Mapping[int, str], *, add_bos: bool
+) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
+    """Return the library's tokenizer of a SentencePiece model, and its special tokens by their roles.
+
+    later: tokens that were added to it, by id. add_bos: as for `build_core`.
+
+    Raises TokenizerError when the file cannot be read, or an added token would get another id.
+    """
+    pieces = read_sentencepiece(path)
+    core = build_core(pieces, add_bos=add_bos)
+    for number in sorted(later):
+        name = later[number]
+        if core.token_to_id(name) is None:
+            core.add_special_tokens([AddedToken(name, special=True, normalized=False)])
+        if core.token_to_id(name) != number:
+            raise TokenizerError(
+                f"the added token {name!r} must have the id {number}, but comes out as "
+                f"{core.token_to_id(name)}. Save the tokenizer as tokenizer.json with transformers."
+            )
+    return core, pieces.special_tokens()
 
 
 def build_core(pieces: Pieces, *, add_bos: bool = True) -> tokenizers.Tokenizer:

@@ -19,7 +19,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, proc
 
 from camelid.errors import TokenizerError
 from camelid.files import hash_json, write_json, write_text
-from camelid.text.pieces import build_core, read_sentencepiece
+from camelid.text.pieces import read_core
 from camelid.text.streaming import ByteDecoder, StreamDecoder, WindowDecoder, read_token_bytes
 from camelid.text.turns import CAMELID_TEMPLATE, ChatTemplate, mend
 
@@ -207,6 +207,15 @@ class Tokenizer:
         core = tokenizers.Tokenizer.from_str(self._core.to_str())
         return Tokenizer(core, {**self._config, "chat_template": source}, stop_ids=self.stop_ids)
 
+    def has_same_tokens(self, other: "Tokenizer") -> bool:
+        """Tell whether every id stands for the same token in both."""
+        return self._core.get_vocab() == other._core.get_vocab()
+
+    def adopt(self, other: "Tokenizer") -> "Tokenizer":
+        """Return this tokenizer with the other's way from text to ids; special roles and template stay."""
+        core = tokenizers.Tokenizer.from_str(other._core.to_str())
+        return Tokenizer(core, self._config, stop_ids=self.stop_ids)
+
     def save(self, folder: Path | str, *, model_max_length: int | None = None) -> None:
         """Write tokenizer.json and tokenizer_config.json as `transformers` reads them.
 
@@ -339,9 +348,15 @@ def _read_template(config: dict[str, Any]) -> ChatTemplate | None:
 
 def _read_core(folder: Path, config: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
     """Return the library's tokenizer of a folder, and the config with what only tokenizer.model says."""
-    path = folder / "tokenizer.json"
-    if (folder / "tokenizer.model").is_file() and not path.is_file():
-        return _read_sentencepiece(folder, config)
+    path, model = folder / "tokenizer.json", folder / "tokenizer.model"
+    if model.is_file() and not path.is_file():
+        later: dict[int, Any] = {
+            number: name for name, number in _read_json(folder / "added_tokens.json").items()
+        }
+        for number, entry in (config.get("added_tokens_decoder") or {}).items():
+            later[int(number)] = entry.get("content") if isinstance(entry, dict) else entry
+        core, named = read_core(model, later, add_bos=bool(config.get("add_bos_token", True)))
+        return core, {**named, **{key: value for key, value in config.items() if value is not None}}
     if not path.is_file():
         raise TokenizerError("there is no tokenizer.json. Copy the one that the model was trained with.")
     try:
@@ -350,28 +365,6 @@ def _read_core(folder: Path, config: dict[str, Any]) -> tuple[tokenizers.Tokeniz
         raise TokenizerError(
             f"tokenizer.json cannot be read ({error}). Copy the one that the model was trained with."
         ) from error
-
-
-def _read_sentencepiece(folder: Path, config: dict[str, Any]) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
-    """Read tokenizer.model, and the tokens that were added to it later."""
-    pieces = read_sentencepiece(folder / "tokenizer.model")
-    core = build_core(pieces, add_bos=bool(config.get("add_bos_token", True)))
-    added: dict[int, Any] = {
-        number: name for name, number in _read_json(folder / "added_tokens.json").items()
-    }
-    for number, entry in (config.get("added_tokens_decoder") or {}).items():
-        added[int(number)] = entry.get("content") if isinstance(entry, dict) else entry
-    for number in sorted(added):
-        name = added[number]
-        if core.token_to_id(name) is None:
-            core.add_special_tokens([AddedToken(name, special=True, normalized=False)])
-        if core.token_to_id(name) != number:
-            raise TokenizerError(
-                f"the added token {name!r} must have the id {number}, but comes out as "
-                f"{core.token_to_id(name)}. Save the tokenizer as tokenizer.json with transformers."
-            )
-    named = {**pieces.special_tokens(), **{key: value for key, value in config.items() if value is not None}}
-    return core, named
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+import spm
 import tiny
 import torch
 
@@ -14,6 +15,7 @@ from camelid.model.checkpoint import load_decoder, save_model_folder
 from camelid.model.folder import read_config
 from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair
+from camelid.text.pieces import Kind, Piece, Pieces, build_core
 from camelid.text.tokenizer import Tokenizer, train_tokenizer
 
 
@@ -90,6 +92,33 @@ def test_two_tokenizers_are_told_apart(camelid, folder, stranger, tmp_path):
     pair = Pair(tmp_path / "p")
     for role in ("llama", "alpaca"):
         assert pair.reply("Hello", model=role, max_tokens=4).completion_tokens <= 4
+
+
+def test_tokenizer_model_and_tokenizer_json_of_one_vocabulary_are_one_tokenizer(camelid, tmp_path):
+    pieces = [
+        *[Piece(name, 0.0, kind) for name, kind in (("<unk>", Kind.unknown), ("<s>", Kind.control))],
+        Piece("</s>", 0.0, Kind.control),
+        *[Piece(f"<0x{byte:02X}>", 0.0, Kind.byte) for byte in range(256)],
+        *[Piece(text, -float(rank)) for rank, text in enumerate(("▁a", "ab", "▁ab", "▁", "a", "b"))],
+    ]
+    for role, depth in (("one", 2), ("two", 1)):
+        core = build_core(Pieces(tuple(pieces)))
+        tokenizer = Tokenizer(core, {"bos_token": "<s>", "eos_token": "</s>"})
+        decoder = tiny.make_decoder(vocab_size=len(pieces), num_hidden_layers=depth)
+        save_model_folder(tmp_path / role, decoder, tokenizer)
+    raw = spm.write_model(pieces)
+    (tmp_path / "one" / "tokenizer.json").unlink()
+    (tmp_path / "one" / "tokenizer.model").write_bytes(raw)
+    table = json.loads((tmp_path / "two" / "tokenizer.json").read_text())
+    table["model"]["merges"].reverse()  # the same tokens, written down in another way
+    (tmp_path / "two" / "tokenizer.json").write_text(json.dumps(table))
+    words = ["--llama", tmp_path / "one", "--alpaca", tmp_path / "two", "--out", tmp_path / "p"]
+    result = camelid("pair", *words, "--chat-template", "alpaca")
+    assert "tokenizer: the same for both" in result.out
+    both = [(tmp_path / "p" / role / "tokenizer.json").read_bytes() for role in ("llama", "alpaca")]
+    assert both[0] == both[1]
+    said = camelid("generate", tmp_path / "p", "ab a", "--continue", "--max-tokens", 4, "--model", "llama")
+    assert said.status == 0
 
 
 def test_a_template_is_lent_where_the_tokens_are_the_same(camelid, folder, tmp_path):

@@ -2,12 +2,12 @@
 
 import json
 import os
-import struct
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spm import field, write_model
 
 from camelid.errors import TokenizerError
 from camelid.text.pieces import Kind, Piece, Pieces, build_core, read_sentencepiece
@@ -23,30 +23,6 @@ TEXTS = [
 ]
 
 
-def _varint(number):
-    parts = []
-    while number > 127:
-        parts.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*parts, number])
-
-
-def _field(number, value):
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value & (1 << 64) - 1)
-    if isinstance(value, float):
-        return _varint(number << 3 | 5) + struct.pack("<f", value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _model(pieces, trainer, normalizer=b""):
-    raw = b"".join(
-        _field(1, _field(1, piece.text.encode()) + _field(2, piece.score) + _field(3, int(piece.kind)))
-        for piece in pieces
-    )
-    return raw + _field(2, trainer) + _field(3, normalizer)
-
-
 SMALL = (
     Piece("<unk>", kind=Kind.unknown),
     Piece("<s>", kind=Kind.control),
@@ -60,7 +36,7 @@ SMALL = (
 
 @pytest.fixture
 def small(tmp_path):
-    raw = _model(SMALL, _field(3, 2) + _field(43, -1), _field(3, 1) + _field(4, 0))
+    raw = write_model(SMALL, field(3, 2) + field(43, -1))
     (tmp_path / "tokenizer.model").write_bytes(raw)
     return tmp_path
 
@@ -103,8 +79,8 @@ def test_an_added_token_with_another_id_is_told(small):
     [
         (b"", "it holds no pieces"),
         (b"IQ== 0\nIg== 1\n", "no SentencePiece model .* tokenizer.json that is published beside it"),
-        (_model(SMALL, _field(3, 4)), "it is of kind 4; BPE and unigram are read"),
-        (_model(SMALL, _field(3, 2))[:-40], "no SentencePiece model"),
+        (write_model(SMALL, field(3, 4)), "it is of kind 4; BPE and unigram are read"),
+        (write_model(SMALL, field(3, 2))[:-40], "no SentencePiece model"),
     ],
 )
 def test_another_file_is_told_apart(tmp_path, raw, message):
