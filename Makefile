@@ -39,6 +39,10 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/quick.py pairs/demo
 	$(BIN)/python benchmarks/native.py $(PEERS:%=--peers %)
+	$(BIN)/python benchmarks/interval_coverage.py pairs/demo
+	$(BIN)/python benchmarks/guarantee.py
+	$(BIN)/python benchmarks/serving.py $(PEERS:%=--peers %)
+	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/docs.py
 
 docs: $(INSTALLED)

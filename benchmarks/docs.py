@@ -8,10 +8,15 @@ import argparse
 import re
 import sys
 
+import guarantee
+import interval_coverage
 import litgpt_quality
+import loading
 import native_page
 import quick
 import reference_page
+import router
+import serving
 import session
 import speculation
 import stored
@@ -30,6 +35,11 @@ BENCHMARKS = {
     "quick": ("The quick recipe", quick.render),
     "native": ("The native engine", native_page.render),
     "speculation": ("Guessing ahead, and the dial", speculation.render),
+    "loading": ("Loading somebody else's pair", loading.render),
+    "interval_coverage": ("What the intervals of compare cover", interval_coverage.render),
+    "router": ("Choosing between the two", router.render),
+    "guarantee": ("What a promise is worth", guarantee.render),
+    "serving": ("The server", serving.render),
 }
 
 

@@ -16,7 +16,6 @@ PAIR = "pairs/demo"
 COMMANDS = {
     "talk": [
         f"camelid generate {PAIR} 'What tells a llama from an alpaca?' --model auto",
-        f"camelid generate {PAIR} '¿Qué es una vicuña?' --model alpaca",
         f"camelid generate {PAIR} 'Translate into Spanish: Maria has a small dog.' --model auto",
         f"camelid generate {PAIR} --continue 'Once upon a time there was a shepherd called Eva' -m llama",
     ],
@@ -25,10 +24,9 @@ SNIPPET = f"""\
 import camelid
 
 pair = camelid.load("{PAIR}")
-reply = pair.reply("Which is bigger, a llama or an alpaca?", model="alpaca")
-print(reply.text)
-print(f"{{reply.model}}: the first token after {{reply.first_token_s * 1000:.0f}} ms")
-for piece in pair.stream("Translate into French: The big dog is not beautiful.", model="llama"):
+reply = pair.reply("Which is bigger, a llama or an alpaca?", model="auto")
+print(f"{{reply.model}}, after {{reply.first_token_s * 1000:.0f}} ms: {{reply.text}}")
+for piece in pair.stream("Translate into French: The dog sleeps.", model="llama"):
     print(piece, end="", flush=True)
 """
 
