@@ -186,7 +186,7 @@ def _show(console: "Console", folder: Path, summary: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
 
-    from camelid.route.picture import say_contest
+    from camelid.route.picture import say_contest, say_ms
 
     console.print(f"Wished: {summary['target']}. {summary['answer']}", markup=False, soft_wrap=True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -202,8 +202,8 @@ def _show(console: "Console", folder: Path, summary: dict[str, Any]) -> None:
             label,
             f"{point['share']:.1%}",
             f"{point['quality']:.3f}",
-            f"{1000 * point['mean_s']:.1f} ms",
-            f"{1000 * point['p95_s']:.1f} ms",
+            say_ms(point["mean_s"]),
+            say_ms(point["p95_s"]),
         )
     console.print(table)
     console.print(_curves(summary))

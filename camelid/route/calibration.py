@@ -273,8 +273,10 @@ def _say_unmet(losses: Floats, target: Target) -> str:
 
 
 def _say_point(point: Point) -> str:
+    said = f"the Llama answers {point.share:.1%} of the requests, the mean quality is {point.quality:.3f}"
+    if not point.mean_s:
+        return said
     return (
-        f"the Llama answers {point.share:.1%} of the requests, the mean quality is {point.quality:.3f}, an "
-        f"answer takes {1000 * point.mean_s:.1f} ms in the mean, and 95 of 100 at most "
+        f"{said}, an answer takes {1000 * point.mean_s:.1f} ms in the mean, and 95 of 100 at most "
         f"{1000 * point.p95_s:.1f} ms"
     )

@@ -44,7 +44,8 @@ def draw_page(name: str, summary: Mapping[str, Any]) -> str:
         f'<div class="wide"><table><thead><tr><th>who</th><th>Llama answers</th><th>mean quality</th>'
         f"<th>mean time</th><th>95 of 100 within</th></tr></thead><tbody>{rows}</tbody></table></div>"
         f'<p class="note">{html.escape(say_contest(summary))} On {summary["requests"]} '
-        f"{html.escape(str(summary['labels']))}; times are of one request at a time.</p></main></body>"
+        f"{html.escape(str(summary['labels']))}; times, where known, are of one request at a time.</p>"
+        "</main></body>"
         "</html>\n"
     )
 
@@ -115,8 +116,13 @@ def draw_curves(summary: Mapping[str, Any]) -> str:
 def _row(label: str, point: Mapping[str, float]) -> str:
     return (
         f"<tr><td>{label}</td><td>{point['share']:.1%}</td><td>{point['quality']:.3f}</td>"
-        f"<td>{1000 * point['mean_s']:.1f} ms</td><td>{1000 * point['p95_s']:.1f} ms</td></tr>"
+        f"<td>{say_ms(point['mean_s'])}</td><td>{say_ms(point['p95_s'])}</td></tr>"
     )
+
+
+def say_ms(seconds: float) -> str:
+    """Return a time in milliseconds; votes have none."""
+    return f"{1000 * seconds:.1f} ms" if seconds else "–"
 
 
 _POINTS = {"point": "the router", "always_alpaca": "always the Alpaca", "always_llama": "always the Llama"}
