@@ -55,6 +55,7 @@ class Preferring:
     def __call__(self, decoder: Decoder, batch: Batch, rows: slice, device: str) -> Tensor:
         """Return the summed loss of the pairs in some rows; the slice holds whole pairs."""
         assert isinstance(batch, PairBatch), "preferences are learnt from pairs"
+        assert not (rows.start or 0) % 2, "the two answers of a pair stand in one slice"
         said = answer_log_probabilities(decoder, batch, rows, device)
         gained = said - torch.from_numpy(batch.reference[rows]).to(device)
         real = torch.from_numpy((batch.targets[rows] != IGNORE).any(axis=1)[::2]).to(device)

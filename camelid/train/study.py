@@ -4,6 +4,7 @@ A stage is done once: its folder holds done.json with the hash of what it was ma
 cut off goes on from its last checkpoint. Other inputs need another folder, so that no hours are lost.
 """
 
+import dataclasses
 import json
 import math
 import shutil
@@ -190,7 +191,8 @@ def train_stage(
     """
 
     def make_plan() -> Plan:
-        return _measure_plan(decoder.config, batches, settings, progress)
+        plan = _measure_plan(decoder.config, batches, settings, progress)
+        return plan if objective is None else _keep_pairs(plan)
 
     loop = Loop(
         decoder, batches, settings, stage=folder.name, folder=folder, make_plan=make_plan,
@@ -253,6 +255,11 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _keep_pairs(plan: Plan) -> Plan:
+    """Return the plan with an even number of rows at a time: the two answers of a pair stay together."""
+    return dataclasses.replace(plan, micro_rows=max(2, plan.micro_rows // 2 * 2))
 
 
 def _measure_plan(

@@ -44,7 +44,7 @@ STAGES = ("data", "tune", "save")
 REPORT = "tuning.json"
 FORMAT = 1  # raise it when a change of the code makes old work worthless
 
-_MAX_BATCH_PAIRS, _STEPS_PER_EPOCH = 32, 20
+_MAX_BATCH_PAIRS, _STEPS_PER_EPOCH = 16, 20
 # Learning rates at a width of 4,096: Touvron et al. 2023 (Llama 2), arXiv:2307.09288, section 3.1, and
 # Rafailov et al. 2023, arXiv:2305.18290, appendix B; for adapters ten times that: Schulman et al. 2025, "LoRA
 # Without Regret" (thinkingmachines.ai/blog/lora).

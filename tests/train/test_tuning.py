@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 
 import pytest
@@ -123,6 +124,14 @@ def test_held_out_preferences_rise(base, opinions, tmp_path, way):
     assert after["accuracy"] > 0.8 and after["margin"] > 0.05 and after["pairs"] == before["pairs"] > 5
     assert any("pairs to learn from" in note for note in told.notes)
     assert any("held-out pairs: accuracy" in note for note in told.notes)
+
+
+def test_a_pair_is_never_torn_apart(base, opinions, tmp_path, monkeypatch):
+    """Where only an odd number of rows fits in memory at a time."""
+    monkeypatch.setattr("camelid.train.precision.MICRO_TOKENS", 3 * 64)
+    plan = plan_of(base, opinions, tmp_path / "out", preferences=True)
+    report = tune(dataclasses.replace(plan, budget=Budget(steps=1, batch_tokens=8 * 64)), progress=Silent())
+    assert report["loss"] == pytest.approx(math.log(2), abs=0.01) and report["targets"] == 4
 
 
 @pytest.mark.parametrize("preferences", [False, True])
