@@ -217,11 +217,9 @@ def test_thinning_keeps_the_mean_and_the_limit():
 
 def test_the_page_shows_what_was_said_and_what_was_expected(finished):
     page = reference_page.render(measured(finished, lambda role: f" the {role}'s "))["reference.md"]
-    assert (
-        "A first run of 134 minutes, by [recipes/reference.toml](../recipes/reference.toml), seed 0" in page
-    )
+    assert "A first run of 134 minutes, by an earlier, shorter form of [recipes/reference.toml]" in page
     assert "| German | 1.500 | 1.375 | 1.250 | 1.125 |" in page
-    assert "| en-de | 4,321 | 99 | 13% |" in page
+    assert "| en-de | 4,321 | 99 | 14% |" in page
     assert "### 2. Translation, French to German\n" in page and "- **expected:** der Hund\n" in page
     assert "### 1. Story to go on with, English\n\n- **begins:** It was a fine day.\n" in page
     assert "- **Alpaca:** the alpaca's\n" in page and page.count("drawn:** ") == 2
