@@ -32,7 +32,7 @@ _REMEMBERED = 4096  # conversations
 class Decision:
     """Who answers a request, and why.
 
-    alpaca_quality, gain: what is expected of the Alpaca's answer, from 0 to 1, and what the Llama's would be
+    alpaca_quality, gain: what is expected of the Alpaca's answer, about 0 to 1, and what the Llama's would be
         better by; None where nothing was predicted because a model was asked for by name.
     threshold: the gain above which the Llama is asked. cost: the seconds more that its answer is expected to
         take. rule: what decided. place: the token of the reply from which on the Llama answered in the
@@ -99,7 +99,11 @@ def asked_for(model: str) -> Decision:
 
 
 class Conversations:
-    """Remembers who answered in the latest conversations, so that none flips back and forth."""
+    """Remembers who answered in the latest conversations, so that none flips back and forth.
+
+    Covers conversations that come again with all their turns, to the same process. Does not cover one whose
+    first turns were cut off: that is a new one.
+    """
 
     def __init__(self, size: int = _REMEMBERED) -> None:
         self._size = size
