@@ -9,14 +9,20 @@ import sys
 import threading
 
 import httpx
+import numpy as np
 import openai
 import pydantic
 import tiny
 
 from camelid.model.checkpoint import save_model_folder
 from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
+from camelid.route.features import Kind, Recognizer
+from camelid.route.folder import hash_pair, save_router
+from camelid.route.router import Router
+from camelid.route.table import TaskTable
 
 CONTEXT = 768
+KIND = Kind("chat", "en")
 HELLO = [{"role": "user", "content": "Hello, llama!"}]
 WEATHER = {
     "type": "function",
@@ -53,6 +59,14 @@ def make_long_pair(folder):
         roles[role] = RoleFile(role, decoder.config.num_parameters, depth, "", 0, 0, {}, 1.0)
     write_pair_file(folder, PairFile("tiny", roles, tokenizer.fingerprint, "0.1.0"))
     return folder
+
+
+def give_router(folder, **fields):
+    """Put a router into a pair folder that finds a gain of 0.2 in everything."""
+    means = np.tile(np.array([0.5, 0.7]), (1, 3, 1))
+    table = TaskTable((KIND,), means, np.full((1, 3), 9.0))
+    recognizer = Recognizer((KIND,), ("hello",), np.zeros((1, 1)), np.zeros(1))
+    save_router(folder, Router(recognizer, table, None, **{"models": hash_pair(folder), **fields}))
 
 
 class Server:

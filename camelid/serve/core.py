@@ -15,7 +15,6 @@ from camelid.generate.engine import Load
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
 from camelid.model.folder import CONFIG
-from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair, Speaker
 from camelid.serve.grammar import Grammars
 from camelid.serve.metrics import Metrics
@@ -77,7 +76,7 @@ class Core:
     """A pair, or one model, that answers many at once.
 
     folder: what is served. names: what a request can ask for. voices: the loaded models by role, or by the
-    folder's name. votes: where the page keeps its votes, or None.
+    folder's name. alike: both read the same tokens. votes: where the page keeps its votes, or None.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -89,17 +88,18 @@ class Core:
         self.folder = Path(settings.folder)
         self.votes = Votes(settings.votes) if settings.votes else None
         self.created = int(time.time())
+        self.alike = True
         self.is_pair = not (self.folder / CONFIG).is_file()
         if self.is_pair:
-            alike = bool(read_pair_file(self.folder).tokenizer)
-            speculate = settings.speculate and alike  # guesses are token ids
-            self._speakers = Pair(self.folder, speculate=speculate, **settings.loading).speakers
+            pair = Pair(self.folder, speculate=settings.speculate, **settings.loading)
+            self._speakers, self.alike = pair.speakers, bool(pair.file.tokenizer)
         else:
             speaker = Speaker(self.folder, **settings.loading)
             self._speakers = {speaker.name: speaker}
         self.names: tuple[str, ...] = tuple(self._speakers)
         if self.is_pair:
-            self.names = _name_models(self.folder, alike=alike)
+            chooses = Routing.is_there(self.folder)
+            self.names = (*["auto"] * chooses, "llama", "alpaca", *["blend"] * self.alike)
         self.voices: dict[str, Voice] = {}
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
@@ -151,9 +151,9 @@ class Core:
         Raises Refusal, 404, for a name that is not there.
         """
         known = name.removesuffix(":latest")
-        if known in ("auto", "blend") and self.is_pair and "blend" not in self.names:
+        if known == "blend" and self.is_pair and not self.alike:
             raise Refusal(
-                f"{known!r} needs two models of one tokenizer; these have one each. Ask 'llama' or 'alpaca'.",
+                "The dial needs two models of one tokenizer; these have one each. Ask 'llama' or 'alpaca'.",
                 param="model",
             )
         if known not in self.names and not (self.is_pair and known == "auto"):
@@ -226,7 +226,7 @@ class Core:
             return None, 1.0, ""
         if name == "blend" or ask.dial is not None:
             dial = USUAL_DIAL if ask.dial is None else ask.dial
-            if dial == 0:
+            if dial == 0 and self.alike:
                 return self.voices["alpaca"], 1.0, "the dial is at 0, the Alpaca alone"
             self._check_dial(dial)
             return self.voices["llama"], dial, f"the dial is at {dial:g}"
@@ -239,13 +239,6 @@ class Core:
                 "The dial needs the native backend with the Alpaca's guesses; this server runs without. "
                 "Start it with --backend native and without --no-speculate, or use dial 0 or 1."
             )
-
-
-def _name_models(folder: Path, *, alike: bool) -> tuple[str, ...]:
-    """Return what can be asked of a pair; alike: both have the same tokenizer."""
-    if not alike:
-        return ("llama", "alpaca")
-    return (*(["auto"] if Routing.is_there(folder) else []), "llama", "alpaca", "blend")
 
 
 def _render(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:

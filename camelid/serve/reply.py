@@ -36,7 +36,8 @@ class Reply:
         self.finish: Finish | None = None
         self.model, self.reason = "", ""
         self.decision: Decision | None = None
-        self.wording = Wording(core.tokenizer_of(ask.model).decoder(), ask.stop)
+        self.tokenizer = core.tokenizer_of(ask.model)
+        self.wording = Wording(self.tokenizer.decoder(), ask.stop)
         self.came_s = time.perf_counter()
         self.first_s: float | None = None
         self.ended_s: float | None = None
@@ -131,7 +132,7 @@ class Reply:
         await self._take_slot()
         if ruling.router is None:
             self.reason = ruling.reason
-            self._submit(llama, self.prompt, ask.settings, guide=guides[1])
+            await self._give_to(llama, guides[1])
             return
         if isinstance(alpaca.model, NativeModel):
             settings = ask.settings
@@ -147,13 +148,21 @@ class Reply:
         core.metrics.routed.labels(self.decision.model).inc()
         if self.decision.model == "llama":
             self._cancel()
-            self._submit(llama, self.prompt, ask.settings, guide=guides[1])
+            await self._give_to(llama, guides[1])
         elif self._bell is None:
             self._submit(alpaca, self.prompt, ask.settings)
-        elif ruling.router.defers and not ask.grammar:
+        elif ruling.router.defers and core.alike and not ask.grammar:
             self._doubter = ruling.router  # the Llama may need the slot after it
         else:
             self._let_slot_go()
+
+    async def _give_to(self, llama: Voice, guide: Any) -> None:
+        """Let the Llama answer, from its own reading of the words if it has a tokenizer of its own."""
+        if not self._core.alike:
+            self.prompt = await self._core.encode_messages("llama", self.ask.messages)
+            self.tokenizer = llama.tokenizer
+            self.wording = Wording(self.tokenizer.decoder(), self.ask.stop)
+        self._submit(llama, self.prompt, self.ask.settings, guide=guide)
 
     async def _wait_for_reading(self) -> Any:
         assert self._bell

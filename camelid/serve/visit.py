@@ -74,7 +74,7 @@ class Visit:
             **first.account(),
         }
         if prompts:
-            decode = replies.tokenizer.decode
+            decode = first.tokenizer.decode
             told["prompt"] = decode(first.prompt, skip_special=False)[:_SHOWN]
             told["replies"] = [reply.wording.text[:_SHOWN] for reply in replies.all]
         return told

@@ -7,7 +7,7 @@ import shutil
 
 import httpx
 import pytest
-from served import HELLO
+from served import HELLO, give_router
 
 from camelid.serve.app import make_app
 from camelid.serve.runners import Bell, EngineDied, Stepper, ThreadRunning
@@ -183,14 +183,19 @@ def test_two_models_of_different_tokenizers_answer_each_in_its_own(pair_folder, 
     (folder / "pair.json").write_text(json.dumps({**told, "tokenizer": ""}))
     other = train_tokenizer(["wool wool grass grass, wool and grass"] * 9, vocab_size=300)
     other.save(folder / "llama")
+    give_router(folder, threshold=0.0, doubt_below=-1.0)
     ask = {"messages": HELLO, "max_tokens": 5}
 
     async def play():
         async with open_app(folder) as (app, client):
-            assert app.state.core.names == ("llama", "alpaca")
-            for name in ("auto", "blend"):
-                refused = await client.post("/v1/chat/completions", json={"model": name, **ask})
-                assert refused.status_code == 400 and "two models of one tokenizer" in refused.text
+            assert app.state.core.names == ("auto", "llama", "alpaca")
+            for wish in ({"model": "blend"}, {"model": "llama", "dial": 0}):
+                refused = await client.post("/v1/chat/completions", json={**wish, **ask})
+                assert refused.status_code == 400 and "The dial needs" in refused.text
+            auto = await client.post("/v1/chat/completions", json={"model": "auto", **ask})
+            llama = await client.post("/v1/chat/completions", json={"model": "llama", **ask})
+            assert auto.json()["camelid"]["model"] == "llama"
+            assert auto.json()["choices"] == llama.json()["choices"]
             counts = []
             for name in ("llama", "alpaca"):
                 cut = await client.post("/tokenize", json={"model": name, "text": "wool and grass"})

@@ -145,7 +145,7 @@ class _Telling:
     def _logprobs(self, reply: Reply) -> dict[str, Any] | None:
         if not self._body.logprobs:
             return None
-        told = tell_logprobs(self._replies.tokenizer, reply.take_logprobs())
+        told = tell_logprobs(reply.tokenizer, reply.take_logprobs())
         return {"content": told, "refusal": None}
 
     async def chunks(self) -> AsyncIterator[bytes]:
