@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import CheckpointError, MissingExtraError, RunError
+from camelid.errors import CheckpointError, MissingExtraError, RequestError, RunError, suggest
 from camelid.export.names import ROPE_FACTORS, as_neighbours, gguf_name, turned_heads
 from camelid.export.numbers import MOST_F16, Floats, as_floats, narrow
 from camelid.export.vocabulary import describe
@@ -57,10 +57,12 @@ def write_gguf(
     type: of the matrices; under q4_0 embedding and head are q8_0, and a matrix whose rows are no multiple of
         32 is f16. name: what the file calls the model, by default the folder's name.
 
-    Raises MissingExtraError without the package gguf, CheckpointError or TokenizerError when the folder is no
-    whole model, its tokenizer has no place in GGUF, or a weight is too large for float16, RunError when the
-    file cannot be written.
+    Raises MissingExtraError without the package gguf, RequestError for an unknown type, CheckpointError or
+    TokenizerError when the folder is no whole model, its tokenizer has no place in GGUF, or a weight is too
+    large for float16, RunError when the file cannot be written.
     """
+    if type not in get_args(GGUFType):
+        raise RequestError(f"There is no type {type!r} to export.{suggest(str(type), get_args(GGUFType))}")
     library = bring_gguf()
     folder, out = Path(folder), Path(out)
     config = read_config(folder)

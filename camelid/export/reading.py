@@ -135,6 +135,8 @@ def _read_config(keys: Mapping[str, Any], tensors: Mapping[str, Any], path: Path
     def need(name: str) -> Any:
         if f"llama.{name}" not in keys:
             raise CheckpointError(f"{path} lacks the key llama.{name}; it is not a whole model.")
+        if isinstance(keys[f"llama.{name}"], list):
+            raise CheckpointError(f"{path} has llama.{name} layer by layer; a Llama's layers are all alike.")
         return keys[f"llama.{name}"]
 
     if "token_embd.weight" not in tensors:

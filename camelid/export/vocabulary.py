@@ -13,7 +13,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
 
-from camelid.errors import CheckpointError, TokenizerError
+from camelid.errors import CamelidError, CheckpointError, TokenizerError
 from camelid.text.pieces import Kind, Piece, Pieces, build_core
 from camelid.text.tokenizer import SPLIT, Tokenizer
 
@@ -110,17 +110,31 @@ def rebuild(keys: Mapping[str, Any], where: str) -> Tokenizer:
     tokens = own.get("tokens")
     if not tokens:
         raise CheckpointError(f"{where} holds no tokenizer; a GGUF file that llama.cpp can load has one.")
-    kinds = [Kind(kind) for kind in own.get("token_type") or [Kind.normal] * len(tokens)]
-    while kinds and kinds[-1] == Kind.unused and tokens[len(kinds) - 1] == _PAD.format(len(kinds) - 1):
-        kinds.pop()  # rows of the embedding that no token has
-    tokens = tokens[: len(kinds)]
     build = {"gpt2": _rebuild_bytes, "llama": _rebuild_pieces}.get(own.get("model", ""))
     if build is None:
         raise CheckpointError(
             f"{where} holds a tokenizer of the kind {own.get('model')!r}; camelid reads gpt2 (byte-level "
             "BPE) and llama (SentencePiece). Use the model's Hugging Face folder."
         )
-    return Tokenizer(build(tokens, kinds, own, where), _config(tokens, own, keys), stop_ids=_ends(own))
+    try:
+        kinds = _read_kinds(tokens, own)
+        tokens = tokens[: len(kinds)]
+        core = build(tokens, kinds, own, where)
+        return Tokenizer(core, _config(tokens, own, keys), stop_ids=_ends(own))
+    except CamelidError:
+        raise
+    except Exception as error:  # tokenizers raises bare Exception
+        raise CheckpointError(
+            f"{where} holds a tokenizer that contradicts itself ({error}). Copy the file anew."
+        ) from error
+
+
+def _read_kinds(tokens: list[str], own: Mapping[str, Any]) -> list[Kind]:
+    """Return the kinds of all tokens but those at the end that only fill up the embedding."""
+    kinds = [Kind(kind) for kind in own.get("token_type") or [Kind.normal] * len(tokens)]
+    while kinds and kinds[-1] == Kind.unused and tokens[len(kinds) - 1] == _PAD.format(len(kinds) - 1):
+        kinds.pop()
+    return kinds
 
 
 def _config(tokens: list[str], own: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from camelid.errors import CheckpointError, MissingExtraError, RunError, TokenizerError
+from camelid.errors import CheckpointError, MissingExtraError, RequestError, RunError, TokenizerError
 from camelid.export.gguf import write_gguf
 from camelid.export.numbers import as_floats
 from camelid.export.reading import import_gguf, read_gguf
+from camelid.export.vocabulary import rebuild
 from camelid.model.checkpoint import load_decoder
 from camelid.model.folder import read_config, read_dtype
 from camelid.model.tensors import open_tensors
@@ -256,6 +257,27 @@ def test_keys_that_contradict_the_tensors_are_told(folders, tmp_path):
         (tmp_path / "x.gguf").write_bytes(raw[:place] + struct.pack("<I", blocks) + raw[place + 4 :])
         with pytest.raises(CheckpointError, match=message):
             read_gguf(tmp_path / "x.gguf")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({}, "m holds no tokenizer"),
+        ({"tokens": ["a"], "model": "bert"}, "a tokenizer of the kind 'bert'; camelid reads gpt2"),
+        ({"tokens": ["a"], "model": "gpt2", "pre": "tekken"}, "cuts text as 'tekken'; camelid knows gpt-2"),
+        ({"tokens": ["a"], "model": "gpt2", "pre": "qwen2", "token_type": [77]}, "contradicts itself .*77"),
+        ({"tokens": ["a"], "model": "llama", "unknown_token_id": 9}, "contradicts itself"),
+        ({"tokens": ["a"], "model": "gpt2", "pre": "gpt-2", "merges": ["a z"]}, "contradicts itself"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_read_is_told(keys, message):
+    with pytest.raises(CheckpointError, match=message):
+        rebuild({f"tokenizer.ggml.{key}": value for key, value in keys.items()}, "m")
+
+
+def test_a_type_that_there_is_not(folders, tmp_path):
+    with pytest.raises(RequestError, match=r"no type 'q8' to export. Did you mean 'q8_0'"):
+        write_gguf(folders["ours"], tmp_path / "m.gguf", type="q8")
 
 
 def test_rope_factors_of_nobody_are_refused(folders, tmp_path):
