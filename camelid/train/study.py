@@ -35,6 +35,7 @@ CUT_CHARS = 2000  # of a .txt: else it would be one record, and on one side of t
 _STEPS_PER_EPOCH = 40  # at least so many where batches can be so small
 _MAX_BATCH_TOKENS = 8192
 _EVALUATIONS = 4
+_WARMUP_STEPS = 10  # of a budget in minutes, whose steps are not known yet
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,14 @@ class Budget:
         """Return a stage's settings for so much data.
 
         unit_tokens: the smallest batch. lr: the learning rate where none is given.
+
+        Raises RecipeError when batch_tokens is less than that.
         """
+        if 0 < self.batch_tokens < unit_tokens:
+            raise RecipeError(
+                f"batch_tokens must be at least {unit_tokens} with this data and context; "
+                f"found {self.batch_tokens}. Raise it, or lower the context."
+            )
         share = self.batch_tokens or min(_MAX_BATCH_TOKENS, epoch_tokens / _STEPS_PER_EPOCH)
         batch_tokens = max(1, int(share / unit_tokens)) * unit_tokens
         steps = self.steps or math.ceil(self.epochs * epoch_tokens / batch_tokens)
@@ -87,7 +95,7 @@ class Budget:
             "optimizer": "adamw",
             "weight_decay": 0.0,
             "lr": self.lr or lr,
-            "warmup_steps": min(40, steps // 10) if steps else 40,
+            "warmup_steps": min(40, steps // 10) if steps else _WARMUP_STEPS,
             "evaluations": _EVALUATIONS,
             "checkpoint_minutes": self.checkpoint_minutes,
         }
@@ -167,6 +175,7 @@ def run_stage(
     began_s = time.perf_counter()
     found = {"identity": identity, **work(folder)}
     write_json(folder / "done.json", found)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # not earlier: a kill would cost the training
     progress.end(folder.name, time.perf_counter() - began_s)
     return found
 
@@ -205,7 +214,6 @@ def train_stage(
         write_json(folder / "before.json", before)
     state = loop.run()
     after = measure(loop.plan)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return {
         "before": before["figures"],
         "after": after,

@@ -153,6 +153,21 @@ def test_a_run_that_was_cut_off_ends_bit_for_bit_the_same(base, talks, opinions,
     assert all(torch.equal(value, found["cut"][0][name]) for name, value in found["whole"][0].items())
 
 
+def test_a_kill_before_the_result_is_written_costs_no_step(base, talks, tmp_path, monkeypatch):
+    plan = plan_of(base, talks, tmp_path / "out", budget=Budget(steps=3, batch_tokens=96))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("camelid.train.tuning.save_model_folder", stop)
+        tune(plan, progress=Silent())
+    told = Told()
+    report = tune(plan, progress=told)
+    assert any("going on from step 3" in note for note in told.notes) and report["steps"] == 3
+    assert not (plan.work / "tune" / "checkpoints").exists()
+
+
 def test_what_is_done_is_skipped_and_what_was_deleted_is_made_again(base, talks, tmp_path):
     plan = plan_of(base, talks, tmp_path / "out", budget=Budget(steps=1, batch_tokens=96))
     first = tune(plan, progress=Silent())
@@ -186,6 +201,8 @@ def test_settings_that_cannot_be_followed_are_named(base, talks, opinions, tmp_p
         Budget(epochs=1, steps=2)
     with pytest.raises(RecipeError, match="found none of them"):
         Budget()
+    with pytest.raises(RecipeError, match="batch_tokens must be at least 96 with this data"):
+        tune(plan_of(base, talks, tmp_path / "o", budget=Budget(steps=1, batch_tokens=9)), progress=Silent())
     with pytest.raises(RecipeError, match="lr must be above 0"):
         Budget(epochs=1, lr=-1)
     with pytest.raises(DataError, match="no data to learn from"):
