@@ -1,7 +1,9 @@
 """The application: every path, what stands before them, and what is written down of each request."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -45,13 +47,8 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
         finally:
             core.close()
 
-    document = make_document(DOORS)
-
-    async def tell_document(_: Request) -> JSONResponse:
-        return JSONResponse(document)
-
     routes: list[BaseRoute] = [_route(core, door) for door in DOORS]
-    routes.append(Route("/openapi.json", tell_document))
+    routes.append(Route("/openapi.json", _tell_document))
     routes += page.routes(core)
     app = Starlette(
         routes=routes,
@@ -69,6 +66,15 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
             expose_headers=["x-request-id", "retry-after", *_TOLD],
         )
     return app
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return make_document(DOORS)
+
+
+async def _tell_document(_: Request) -> JSONResponse:
+    return JSONResponse(_document())
 
 
 def _route(core: Core, door: Door) -> Route:
