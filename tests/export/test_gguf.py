@@ -6,12 +6,13 @@ import struct
 import numpy as np
 import pytest
 import torch
+from stories import DATA
 
 from camelid.errors import CheckpointError, MissingExtraError, RequestError, RunError, TokenizerError
 from camelid.export.gguf import write_gguf
 from camelid.export.numbers import as_floats
 from camelid.export.reading import import_gguf, read_gguf
-from camelid.export.vocabulary import rebuild
+from camelid.export.vocabulary import describe, rebuild
 from camelid.model.checkpoint import load_decoder
 from camelid.model.folder import read_config, read_dtype
 from camelid.model.tensors import open_tensors
@@ -19,6 +20,7 @@ from camelid.text.tokenizer import Tokenizer
 
 gguf = pytest.importorskip("gguf", reason="needs the extra export: pip install 'camelid[export]'")
 
+LLAMA2 = DATA / "llama_checkpoints" / "llama2_tokenizer" / "tokenizer.model"
 SORTS = ("ours", "pieces", "llama3")
 TEXTS = [
     "the llama and the alpaca",
@@ -103,6 +105,15 @@ def test_the_library_reads_what_the_file_says(folders, tmp_path, sort):
     assert stored["blk.0.attn_q.weight"] == "Q4_0" and stored["token_embd.weight"] == "Q8_0"
     assert stored["output_norm.weight"] == "F32"
     assert ("rope_freqs.weight" in stored) == (sort == "llama3")
+
+
+def test_llama_2s_tokenizer_comes_back_as_it_was(tmp_path):
+    if not LLAMA2.is_file():
+        pytest.skip("needs Llama 2's tokenizer of the shared data")
+    (tmp_path / "tokenizer.model").write_bytes(LLAMA2.read_bytes())
+    tokenizer = Tokenizer.load(tmp_path)
+    keys = {f"tokenizer.ggml.{key}": value for key, value in describe(tokenizer, 32_000).items()}
+    assert rebuild(keys, "m").vocabulary == tokenizer.vocabulary
 
 
 def test_a_wish_of_dtype_is_kept(folders, tmp_path):
