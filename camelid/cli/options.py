@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path, typer.Argument(metavar="PAIR|MODEL", help="A pair folder, or one model's.")]
 PairFolder = Annotated[Path, typer.Argument(metavar="PAIR", help="A pair folder.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="Who answers: llama or alpaca.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="Who answers: llama, alpaca or auto.")]
 DataRoot = Annotated[
     Path | None, typer.Option(help="Where the paths of a recipe's sources begin.", show_default=False)
 ]
