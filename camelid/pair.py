@@ -62,7 +62,10 @@ class Reply:
 
 
 class Stream(Iterator[str]):
-    """The pieces of a reply as they come, never with a broken character; the whole reply when they end."""
+    """The pieces of a reply as they come, never with a broken character; the whole reply when they end.
+
+    goes_on: whether the reply is the rest of the prompt's text.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Stream(Iterator[str]):
         *,
         decision: Decision | None = None,
         tokens: Tokens | None = None,
+        goes_on: bool = False,
     ) -> None:
         settings = SamplingSettings(**options)
         self.prompt_tokens = len(prompt)
@@ -83,7 +87,7 @@ class Stream(Iterator[str]):
         self._tokens = tokens or speaker.model.generate(
             prompt, stop_ids=speaker.tokenizer.stop_ids, dial=dial, **options
         )
-        self._decoder = speaker.tokenizer.decoder()
+        self._decoder = speaker.tokenizer.decoder(after=prompt if goes_on else ())
         self._pieces: list[str] = []
         self._num_tokens = 0
         self._finish: FinishReason | None = None
@@ -237,7 +241,8 @@ class Speaker:
         """Return how a document that begins with `text` goes on, piece by piece; see `stream`."""
         self.load()
         since = time.perf_counter()
-        return Stream(self, [self.tokenizer.bos_id, *self.tokenizer.encode(text)], options, since)
+        prompt = [self.tokenizer.bos_id, *self.tokenizer.encode(text)]
+        return Stream(self, prompt, options, since, goes_on=True)
 
 
 class Pair:

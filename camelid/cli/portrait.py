@@ -97,7 +97,7 @@ def portray_pair(folder: Path, *, measure: bool) -> tuple[PairFile, dict[str, Po
 
 def _read_tokenizer(folder: Path, config: DecoderConfig) -> tuple[str, str]:
     """Return the fingerprint of a tokenizer and whose chat template it has; "" for what is not there."""
-    if not (folder / "tokenizer.json").is_file():
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         return "", ""
     tokenizer = Tokenizer.load(folder)
     check_tokenizer_fits(tokenizer, config.vocab_size)

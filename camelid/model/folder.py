@@ -78,11 +78,11 @@ def _name_other_content(folder: Path) -> str:
         return f"it is a pair. Name one of its two models: {folder / 'llama'} or {folder / 'alpaca'}."
     if (folder / "adapter_config.json").is_file():
         return (
-            "it is an adapter (adapter_config.json), a change to another model. Merge the two with peft: "
-            "AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained(merged)."
+            "it is an adapter (adapter_config.json), a change to another model. Merge the two: "
+            "camelid merge FOLDER --out MERGED."
         )
     if any(folder.glob("*.gguf")):
-        return "it holds a GGUF file. Use the Hugging Face folder that this file was made from."
+        return "it holds a GGUF file. Make a model folder of it: camelid import FILE.gguf --out FOLDER."
     if not any(folder.iterdir()):
         return "it is empty."
     return "it has no config.json. Name the folder that has one, or copy the missing file there."
