@@ -76,8 +76,8 @@ def _introduction(data: dict[str, Any]) -> str:
     return (
         f"A first run of {minutes:.0f} minutes, by an earlier, shorter form of {named}, seed {data['seed']} "
         f"({data['made_by']}, torch {data['torch']}, {data['machine']}). It shows how the two learn, and "
-        "how far so little training goes; it is not the pair that camelid will ship. The answers below are unedited and not picked: "
-        "where one is wrong, it stands here wrong."
+        "how far so little training goes; it is not the pair that camelid will ship. The answers "
+        "below are unedited and not picked: where one is wrong, it stands here wrong."
     )
 
 
