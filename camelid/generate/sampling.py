@@ -66,7 +66,7 @@ class SamplingSettings:
         _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1")
         _check("min_p", self.min_p, 0 <= self.min_p <= 1, "between 0 and 1")
         penalty = self.repetition_penalty
-        _check("repetition_penalty", penalty, 0 < penalty < float("inf"), "above 0 (1 changes nothing)")
+        _check("repetition_penalty", penalty, 0.01 <= penalty <= 100, "0.01 to 100 (1 changes nothing)")
         for name in ("presence_penalty", "frequency_penalty"):
             _check(name, getattr(self, name), -2 <= getattr(self, name) <= 2, "between -2 and 2")
         if self.seed is not None:

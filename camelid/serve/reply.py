@@ -37,7 +37,8 @@ class Reply:
         self.model, self.reason = "", ""
         self.decision: Decision | None = None
         self.tokenizer = core.tokenizer_of(ask.model)
-        self.wording = Wording(self.tokenizer.decoder(), ask.stop)
+        after = () if ask.messages else prompt  # a text goes on from its prompt
+        self.wording = Wording(self.tokenizer.decoder(after=after), ask.stop)
         self.came_s = time.perf_counter()
         self.first_s: float | None = None
         self.ended_s: float | None = None

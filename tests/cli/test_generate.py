@@ -65,7 +65,7 @@ def test_an_answer_that_was_cut_is_said_to_be(camelid, folder):
         (["--model", "lama"], "no model 'lama' here. Did you mean 'llama'"),
         (["--top-k", 5], "--top-k works only where tokens are drawn, with a --temperature above 0"),
         (["--seed", 5], "--seed works only where tokens are drawn"),
-        (["--repetition-penalty", 0], "repetition_penalty must be above 0"),
+        (["--repetition-penalty", 0], "repetition_penalty must be 0.01 to 100"),
     ],
 )
 def test_options_that_cannot_be_followed(camelid, folder, words, message):

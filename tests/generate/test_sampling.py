@@ -260,7 +260,7 @@ def test_nothing_is_told_that_was_not_asked():
         ("top_k", -1, "0 (all tokens) or more"),
         ("top_p", 0.0, "above 0 and at most 1"),
         ("min_p", 1.5, "between 0 and 1"),
-        ("repetition_penalty", 0.0, "above 0 (1 changes nothing)"),
+        ("repetition_penalty", 0.0, "0.01 to 100 (1 changes nothing)"),
         ("presence_penalty", 2.1, "between -2 and 2"),
         ("frequency_penalty", float("nan"), "between -2 and 2"),
         ("seed", -1, "0 or more and less than 2**64"),
