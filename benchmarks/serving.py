@@ -229,6 +229,7 @@ def _press(address: str, process: psutil.Process, load: Load, *, words: bool) ->
     findings = asyncio.run(closed_loop(address, load, words=words, look=look))
     good = [finding for finding in findings if finding.status == 200]
     gaps = [gap for finding in good for gap in finding.gaps]
+    firsts = [finding.first_s for finding in good if finding.times]  # a reply may be without text
     third = max(1, len(memory) // 3)
     return {
         "requests": len(good),
@@ -236,7 +237,7 @@ def _press(address: str, process: psutil.Process, load: Load, *, words: bool) ->
         "tokens_per_s": sum(finding.tokens for finding in good) / load.seconds,
         "gap_median_ms": 1000 * statistics.median(gaps) if gaps else None,
         "gap_p99_ms": 1000 * quantile(gaps, 0.99) if gaps else None,
-        "first_token_median_ms": 1000 * statistics.median([f.first_s for f in good]) if good else None,
+        "first_token_median_ms": 1000 * statistics.median(firsts) if firsts else None,
         "memory_bytes": [statistics.median(memory[:third]), statistics.median(memory[-third:])],
     }
 
