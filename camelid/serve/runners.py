@@ -19,7 +19,7 @@ from camelid.generate.sampling import SamplingOptions, SamplingSettings, TokenLo
 from camelid.serve.journal import note_error
 
 # A reader sees no difference, and each piece costs what many tokens do: a wake-up, JSON, a system call.
-_PAUSE_S = 0.004
+_PAUSE_S = 0.008
 
 
 class Running(Protocol):
