@@ -49,7 +49,8 @@ def test_a_quantized_weight_is_off_by_half_a_step_at_most(shape, group, weights)
     # int8: half a step of largest/127, and the scale's own rounding to float16. int4: among the scales tried
     # is the plain one, whose largest error is a whole step of largest/8; the least squares may trade some.
     step = largest / 127 * (0.5 + 127 * 2**-11) if weights == "int8" else largest / 4
-    assert (error <= step + 1e-6).all()
+    least = 127 * 2**-25  # half of float16's smallest step, where a scale is small
+    assert (error <= step + 1.1 * least).all()
 
 
 @given(shapes)

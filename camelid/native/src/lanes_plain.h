@@ -58,8 +58,9 @@ static inline W load_words(const int16_t* p) { W r; for (int i = 0; i < 32; i++)
 static inline void store_words(int16_t* p, I a) { EACH p[i] = int16_t(a.v[i]); }
 using Pair = const int16_t*;
 static inline Pair pair(const int16_t* p) { return p; }
+// Where nobody has written yet a block holds anything; sums of that wrap, and are thrown away.
 static inline I dot_words(I sum, W w, Pair x) {
-  EACH sum.v[i] += w.v[2 * i] * x[0] + w.v[2 * i + 1] * x[1];
+  EACH sum.v[i] = int32_t(uint32_t(sum.v[i]) + uint32_t(w.v[2 * i] * x[0]) + uint32_t(w.v[2 * i + 1] * x[1]));
   return sum;
 }
 
