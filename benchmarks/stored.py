@@ -30,8 +30,11 @@ def store(name: str, data: Any, *, packages: Sequence[str] = ()) -> Path:
 
 
 def describe(data: Any, *, packages: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a benchmark's data with the command line, the date and the machine."""
-    arguments = shlex.join(sys.argv[1:])
+    """Return a benchmark's data with the command line, the date and the machine.
+
+    Of a path from the root only the last part is told: the rest is this machine's own.
+    """
+    arguments = shlex.join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
     return {
         "command": f"python benchmarks/{Path(sys.argv[0]).name} {arguments}".rstrip(),
         "date": datetime.date.today().isoformat(),
