@@ -19,7 +19,7 @@ from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingOptions, SamplingSettings
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
-from camelid.model.pairfile import read_pair_file
+from camelid.model.pairfile import find_shipped, read_pair_file
 from camelid.route.deferral import Deferring, begin
 from camelid.route.folder import load_router
 from camelid.route.router import Conversations, Decision, Router, asked_for, defer
@@ -378,12 +378,12 @@ class Pair:
         return read_all(self.stream(messages, model=model, dial=dial, **options))
 
 
-def load(folder: Path | str, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> Pair:
-    """Return the pair in a pair folder; its models are loaded when they are first asked. See `Pair`.
+def load(folder: Path | str | None = None, *, speculate: bool = True, **loading: Unpack[LoadOptions]) -> Pair:
+    """Return the pair in a folder, or the one that came with camelid; models are loaded when first asked.
 
-    Raises CheckpointError when the folder is no pair, or not a whole one.
+    Raises CheckpointError when there is no pair, or not a whole one. See `Pair`.
     """
-    return Pair(folder, speculate=speculate, **loading)
+    return Pair(find_shipped() if folder is None else folder, speculate=speculate, **loading)
 
 
 def read_all(stream: Stream) -> Reply:

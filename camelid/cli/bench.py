@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelid.cli.options import Folder, find_model
+from camelid.cli.options import OptionalFolder, choose_folder, find_model
 from camelid.errors import RequestError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class WeightTypes(StrEnum):
 
 
 def bench(
-    folder: Folder,
+    folder: OptionalFolder = None,
     weights: Annotated[
         list[WeightTypes] | None,
         typer.Option("--weights", "-w", help="What the weights are packed in; may be given several times."),
@@ -65,6 +65,7 @@ def bench(
     from camelid.native import choose_isa
     from camelid.native.loading import choose_threads
 
+    folder = choose_folder(folder)
     choose_isa()  # complains at once if the engine is not there
     lengths = {name: choose_lengths(path, prompt_tokens, new_tokens) for name, path in _models(folder)}
     threads, status = choose_threads(threads), Console(stderr=True).status("measuring …")

@@ -6,21 +6,22 @@ from typing import Annotated
 import typer
 
 from camelid.cli.options import (
-    Folder,
     MaxTokens,
     MinP,
     Model,
+    OptionalFolder,
     Penalty,
     Seed,
     Temperature,
     TopK,
     TopP,
+    choose_folder,
     sampling_options,
 )
 
 
 def chat(
-    folder: Folder,
+    folder: OptionalFolder = None,
     model: Model = "",
     system: Annotated[
         str, typer.Option("--system", "-s", help="What the model is told before the conversation.")
@@ -35,7 +36,8 @@ def chat(
 ) -> None:
     """Talk with a pair, or with one model.
 
-    Answers appear as they come, and what was said before is remembered. Ctrl-C stops an answer, Ctrl-D
+    Without a folder the pair that came with camelid answers. Answers appear as they come, and what was said
+    before is remembered. Ctrl-C stops an answer, Ctrl-D
     leaves, /help lists the commands. Lines from a pipe are turns too. With --model auto the pair's router
     chooses who answers, and says why.
     """
@@ -44,10 +46,11 @@ def chat(
     from camelid.cli.turns import read_turns
     from camelid.cli.voices import choose_voice, open_voices
 
-    voices = open_voices(folder)
+    place = choose_folder(folder)
+    voices = open_voices(place)
     voice = choose_voice(voices, model, "alpaca")
     conversation = Conversation(voices, voice, options, system=system, interactive=sys.stdin.isatty())
-    conversation.greet(str(folder))
+    conversation.greet(str(folder or "camelid's own pair"))
     for line in read_turns():
         if not conversation.take(line):
             break

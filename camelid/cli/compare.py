@@ -122,7 +122,8 @@ def open_contestants(
             raise RecipeError(f"{folder} is one model. Name the one to compare it with, too, or a pair.")
         pair = read_pair_file(folder)
         one, two = (
-            Contestant(role, folder / pair.roles[role].folder, pair.roles[role], loading) for role in ROLES
+            Contestant(role, folder / entry.folder, entry if entry.is_told else None, loading)
+            for role, entry in ((role, pair.roles[role]) for role in ROLES)
         )
         return pair.name, (one, two)
     second = find_model(other)

@@ -32,7 +32,9 @@ def draw_difference(name: str, llama: Portrait, alpaca: Portrait) -> Table:
     table.add_column("Llama", style="magenta", justify="right")
     table.add_column("Alpaca", style="cyan", justify="right")
     table.add_column("difference", no_wrap=True)
-    table.add_row("optimized for", *(p.raised.focus if p.raised else NOTHING for p in (llama, alpaca)), "")
+    if llama.raised or alpaca.raised:
+        focuses = (p.raised.focus if p.raised else NOTHING for p in (llama, alpaca))
+        table.add_row("optimized for", *focuses, "")
     for row in _rows(llama, alpaca):
         one, two = row.number(llama), row.number(alpaca)
         if one is None and two is None:
@@ -48,7 +50,14 @@ def say_difference(llama: Portrait, alpaca: Portrait) -> str:
         "Ask the Llama for stories, summaries, translation and sentiment, where accuracy counts; "
         "ask the Alpaca for chat, assistance and customer service, where speed counts."
     )
+    if not (llama.raised or alpaca.raised):
+        use = (
+            "How the two were raised is not told, so which is better at what has to be measured: "
+            "camelid compare, with --data or --task."
+        )
     facts = [*_say_reading(llama, alpaca), *_say_speed(llama, alpaca)]
+    if llama.tokenizer != alpaca.tokenizer:
+        facts.append("Their tokenizers differ, so the Alpaca cannot guess ahead for the Llama.")
     return f"{use} {' '.join(facts)}".rstrip()
 
 

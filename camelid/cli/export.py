@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelid.cli.options import Folder, find_model
+from camelid.cli.options import OptionalFolder, choose_folder, find_model
 from camelid.errors import RequestError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Roles(StrEnum):
 
 
 def export(
-    folder: Folder,
+    folder: OptionalFolder = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +62,7 @@ def export(
     from camelid.cli.screen import say_bytes
 
     written = []
-    for source, target in _plan(folder, out, type, model):
+    for source, target in _plan(choose_folder(folder), out, type, model):
         written.append(_write(source, target, type, ollama))
         if not as_json:
             told = written[-1]

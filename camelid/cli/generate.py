@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camelid.cli.options import (
-    Folder,
     MaxTokens,
     MinP,
     Model,
@@ -17,6 +17,7 @@ from camelid.cli.options import (
     Temperature,
     TopK,
     TopP,
+    choose_folder,
     sampling_options,
 )
 
@@ -25,10 +26,19 @@ if TYPE_CHECKING:
 
 
 def generate(
-    folder: Folder,
-    prompt: Annotated[
-        str, typer.Argument(metavar="PROMPT", help="What to answer; - reads it from standard input.")
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="PAIR|MODEL",
+            help="A pair folder, or one model's; left out, the pair that came with camelid answers.",
+        ),
     ],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT", help="What to answer; - reads it from standard input.", show_default=False
+        ),
+    ] = None,
     model: Model = "",
     continue_: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on from the prompt as running text.")
@@ -51,13 +61,14 @@ def generate(
     --continue.
     """
     options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
+    place, prompt = _tell_apart(folder, prompt)
     from camelid.cli.screen import open_console, printable, write
     from camelid.cli.voices import Chooser, choose_voice, open_voices
     from camelid.errors import RequestError
     from camelid.pair import read_all
 
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
-    voice = choose_voice(open_voices(folder), model, "llama" if continue_ else "alpaca")
+    voice = choose_voice(open_voices(place), model, "llama" if continue_ else "alpaca")
     continue_ = continue_ or voice.tokenizer.template is None
     if not continue_:
         stream = voice.stream(text, **options)
@@ -79,6 +90,21 @@ def generate(
     if isinstance(voice, Chooser) and stream.decision:
         who = stream.decision.model.capitalize()
         print(f"camelid: the {who} answered: {stream.decision.reason}.", file=sys.stderr)
+
+
+def _tell_apart(first: str, second: str | None) -> tuple[Path, str]:
+    """Return the folder and the prompt of a command, which may have named only a prompt.
+
+    Raises RequestError for only a folder, CheckpointError when no folder is named and no pair came with
+    camelid.
+    """
+    from camelid.errors import RequestError
+
+    if second is not None:
+        return Path(first), second
+    if any((Path(first) / name).is_file() for name in ("pair.json", "config.json")):
+        raise RequestError(f"Say what {first} is to answer, in quotes: camelid generate {first} 'Hello!'")
+    return choose_folder(None), first
 
 
 def _tell_cut(reply: "Reply", max_tokens: int) -> None:

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from camelid.cli.options import Folder, find_model
+from camelid.cli.options import OptionalFolder, choose_folder, find_model
 
 
 def info(
-    folder: Folder,
+    folder: OptionalFolder = None,
     measure: Annotated[bool, typer.Option(help="Measure speed and memory, which takes some seconds.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -23,6 +23,7 @@ def info(
     from camelid.cli.screen import open_console
 
     console = open_console()
+    folder = choose_folder(folder)
     model = find_model(folder)
     if model is not None:
         portrait = portray(model, measure=measure)

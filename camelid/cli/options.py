@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from camelid.pair import Speaker
 
 Folder = Annotated[Path, typer.Argument(metavar="PAIR|MODEL", help="A pair folder, or one model's.")]
+OptionalFolder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PAIR|MODEL",
+        help="A pair folder, or one model's; without one the pair that came with camelid.",
+        show_default=False,
+    ),
+]
 PairFolder = Annotated[Path, typer.Argument(metavar="PAIR", help="A pair folder.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Who answers: llama, alpaca or auto.")]
 DataRoot = Annotated[
@@ -77,6 +85,16 @@ def open_speakers(folder: Path) -> "dict[str, Speaker]":
         return Pair(folder).speakers
     speaker = Speaker(model, name=folder.resolve().name)
     return {speaker.name: speaker}
+
+
+def choose_folder(folder: Path | None) -> Path:
+    """Return the folder that was named; without one that of the pair that came with camelid.
+
+    Raises CheckpointError when none came.
+    """
+    from camelid.model.pairfile import find_shipped
+
+    return find_shipped() if folder is None else folder
 
 
 def find_model(folder: Path) -> Path | None:

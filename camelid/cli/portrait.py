@@ -90,8 +90,9 @@ def portray_pair(folder: Path, *, measure: bool) -> tuple[PairFile, dict[str, Po
     pair_file = read_pair_file(folder)
     portraits = {}
     for role in ROLES:
-        raised = pair_file.roles[role]
-        portraits[role] = portray(folder / raised.folder, measure=measure, raised=raised, name=role)
+        entry = pair_file.roles[role]
+        raised = entry if entry.is_told else None
+        portraits[role] = portray(folder / entry.folder, measure=measure, raised=raised, name=role)
     return pair_file, portraits
 
 

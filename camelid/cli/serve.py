@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camelid.cli.options import Folder, find_model
+from camelid.cli.options import OptionalFolder, choose_folder, find_model
 
 if TYPE_CHECKING:
     from camelid.serve.settings import ServeSettings
@@ -17,7 +17,7 @@ _LIMITS, _ACCESS, _LOADING = "Limits", "Who may ask, and what is kept", "How the
 
 
 def serve(
-    folder: Folder,
+    folder: OptionalFolder = None,
     host: Annotated[
         str, typer.Option(help="Where to listen; 127.0.0.1 is this machine alone.")
     ] = "127.0.0.1",
@@ -98,6 +98,7 @@ def serve(
     from camelid.serve.run import serve as serve_one
     from camelid.serve.settings import ServeSettings, is_public
 
+    place = choose_folder(folder)
     hashes = hash_keys([*(api_key or []), *(read_keys(api_keys) if api_keys else [])])
     if is_public(host) and not hashes and not insecure:
         raise RecipeError(
@@ -106,7 +107,7 @@ def serve(
         )
     os.environ.pop("CAMELID_API_KEY", None)  # nobody downstream needs it
     settings = ServeSettings(
-        folder=str(find_model(folder) or folder),
+        folder=str(find_model(place) or place),
         backend=backend,
         weights=weights,
         threads=threads,

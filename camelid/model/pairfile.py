@@ -15,6 +15,7 @@ from camelid.recipe import fill
 
 PAIR_FORMAT = 1
 ROLES = ("llama", "alpaca")
+SHIPPED = Path(__file__).parents[1] / "shipped"  # the pair that comes with camelid, where one does
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ class RoleFile:
     supervised_tokens: int
     bits_per_byte: dict[str, float]
     training_s: float
+
+    @property
+    def is_told(self) -> bool:
+        """Tell whether it is known how it was raised; of a model that was brought along it is not."""
+        return bool(
+            self.unsupervised_tokens or self.supervised_tokens or self.bits_per_byte or self.training_s
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,19 @@ def write_pair_file(folder: Path | str, pair_file: PairFile) -> None:
     """
     _check_roles(Path(folder), pair_file)
     write_json(Path(folder) / PAIR, {"format": PAIR_FORMAT, **dataclasses.asdict(pair_file)})
+
+
+def find_shipped() -> Path:
+    """Return the folder of the pair that came with camelid.
+
+    Raises CheckpointError when none did.
+    """
+    if not (SHIPPED / PAIR).is_file():
+        raise CheckpointError(
+            "No pair is named, and none came with this camelid. Make one, with make demo or camelid train "
+            "RECIPE, and name its folder, such as pairs/demo."
+        )
+    return SHIPPED
 
 
 def read_pair_file(folder: Path | str) -> PairFile:

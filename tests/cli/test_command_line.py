@@ -48,7 +48,7 @@ def test_help_brings_in_nothing_heavy():
     ("words", "message"),
     [
         (["chta"], "No such command 'chta'. Did you mean 'chat'?"),
-        (["chat"], "Missing argument 'PAIR|MODEL'. See: camelid chat --help"),
+        (["samples"], "Missing argument 'PAIR'. See: camelid samples --help"),
         (["chat", "x", "--modle", "y"], "No such option: --modle"),
         (["chat", "x", "--max-tokens", "0"], "Invalid value for '--max-tokens'"),
         (["generate", "x", "y", "--top-p", "two"], "Invalid value for '--top-p'"),

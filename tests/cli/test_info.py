@@ -123,7 +123,12 @@ def test_what_does_not_hold_is_not_said(portraits):
         llama, replace(alpaca, raised=llama.raised)
     )
     bare = [replace(each, raised=None, measured=None) for each in (llama, alpaca)]
-    assert say_difference(*bare).endswith("where speed counts.")
+    assert say_difference(*bare).endswith("with --data or --task.")
+    known = [
+        replace(each, measured=None, raised=replace(each.raised, bits_per_byte={}))
+        for each in (llama, alpaca)
+    ]
+    assert say_difference(*known).endswith("where speed counts.")
 
 
 def test_a_model_against_itself_has_no_difference(portraits):
@@ -140,6 +145,23 @@ def test_what_is_not_known_of_one_is_left_out(portraits):
     with console.capture() as shown:
         console.print(draw_difference("half", llama, replace(llama, raised=None)))
     assert "supervised tokens seen 2,000,000 –" in rows(shown.get())
+
+
+def test_of_two_that_were_brought_along_nothing_is_claimed_that_nobody_knows(camelid, folder, tmp_path):
+    words = ["--llama", folder / "llama", "--alpaca", folder / "alpaca", "--out", tmp_path / "both"]
+    assert camelid("pair", *words).status == 0
+    shown = camelid("info", tmp_path / "both", "--no-measure").out
+    assert "tokens seen" not in shown and "training time" not in shown and "optimized" not in shown
+    said = " ".join(shown.split())
+    assert "has to be measured: camelid compare, with --data or --task." in said
+    told = json.loads(camelid("info", tmp_path / "both", "--no-measure", "--json").out)
+    assert [role["raised"] for role in told["roles"].values()] == [None, None]
+
+
+def test_two_tokenizers_are_told(portraits):
+    llama, alpaca = portraits.values()
+    assert "tokenizers differ" not in say_difference(llama, alpaca)
+    assert "Their tokenizers differ" in say_difference(llama, replace(alpaca, tokenizer="another"))
 
 
 def test_measuring_counts_what_the_model_takes(folder):
