@@ -15,6 +15,7 @@ import loading
 import native_page
 import quick
 import reference_page
+import reference_tables
 import router
 import serving
 import session
@@ -52,9 +53,14 @@ def numbers_page() -> str:
             parts.append(f"## {title}\n\nNot measured yet: `python benchmarks/{name}.py`.\n")
         else:
             parts.append(f"## {title}\n\n{stored.caption(result)}\n\n{render(result['data'])}\n")
+    tasks = stored.read("reference_tasks")
+    if tasks:
+        table = reference_tables.render_mission(tasks["data"])
+        parts.append(f"## What the reference pair can do\n\n{stored.caption(tasks)}\n\n{table}\n")
     if stored.read("reference"):
         parts.append(
-            "## A run on real text\n\nThe curve, bits per byte, samples: [reference.md](reference.md).\n"
+            "## A run on real text\n\nThe curve, bits per byte, each task, samples: "
+            "[reference.md](reference.md).\n"
         )
     return "\n".join(parts)
 
@@ -62,13 +68,16 @@ def numbers_page() -> str:
 def reference_files() -> dict[str, str]:
     """Return docs/reference.md and what belongs to it, by name; none before the run is stored."""
     result = stored.read("reference")
-    return reference_page.render(result) if result else {}
+    return reference_page.render(result, stored.read("reference_tasks")) if result else {}
 
 
 def readme_page(text: str) -> str:
     """Return the README with its blocks, `<!-- NAME -->` to `<!-- end -->`, written anew."""
     result = stored.read("session")
     blocks = session.render(result["data"]) if result else {}
+    tasks = stored.read("reference_tasks")
+    if tasks:
+        blocks["mission"] = reference_tables.render_mission(tasks["data"])
 
     def fill(found: re.Match[str]) -> str:
         content = blocks.get(found[1], "Not recorded yet: `python benchmarks/session.py`.")

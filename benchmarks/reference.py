@@ -25,6 +25,7 @@ from camelid.errors import CamelidError
 from camelid.files import write_text
 from camelid.model.pairfile import ROLES, PairFile, read_pair_file
 from camelid.pair import Pair, Speaker, Stream, read_all
+from camelid.route.folder import hash_pair
 from camelid.train.evaluate import TOKENS_PER_LANGUAGE
 from camelid.train.journal import read_journal
 from camelid.train.upbringing import read_upbringing
@@ -50,6 +51,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
     recipe = file.provenance["recipe"]
     return {
         "name": file.name,
+        "models": hash_pair(folder),
         "recipe": find_recipe(recipe),
         "seed": recipe["seed"],
         "made_by": file.made_by,

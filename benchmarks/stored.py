@@ -50,6 +50,17 @@ def read(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def same_pair(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Tell whether two results are of one pair: by its models, or where one names none, by its training."""
+    if "models" in one and "models" in two:
+        return bool(one["models"] == two["models"])
+    told = [
+        {role: (entry["parameters"], entry["training_s"]) for role, entry in data.get("roles", {}).items()}
+        for data in (one, two)
+    ]
+    return bool(told[0]) and told[0] == told[1]
+
+
 def describe_machine() -> dict[str, Any]:
     """Return the processor, its cores and what it can do, and the memory."""
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""

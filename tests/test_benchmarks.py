@@ -217,12 +217,50 @@ def test_thinning_keeps_the_mean_and_the_limit():
 
 def test_the_page_shows_what_was_said_and_what_was_expected(finished):
     page = reference_page.render(measured(finished, lambda role: f" the {role}'s "))["reference.md"]
-    assert "A first run of 134 minutes, by an earlier, shorter form of [recipes/reference.toml]" in page
+    assert "A first run of 2 h 14 min, by an earlier form of [recipes/reference.toml]" in page
     assert "| German | 1.500 | 1.375 | 1.250 | 1.125 |" in page
     assert "| en-de | 4,321 | 99 | 14% |" in page
     assert "### 2. Translation, French to German\n" in page and "- **expected:** der Hund\n" in page
     assert "### 1. Story to go on with, English\n\n- **begins:** It was a fine day.\n" in page
     assert "- **Alpaca:** the alpaca's\n" in page and page.count("drawn:** ") == 2
+
+
+def test_the_page_is_the_reference_pair_s_when_the_recipe_is_still_the_one_it_was_raised_by(finished):
+    result = measured(finished, lambda role: f"the {role}'s")
+    data = result["data"]
+    now = read_upbringing(stored.HOUSE / "recipes" / "reference.toml")
+    for role, settings in (("llama", now.llama), ("alpaca", now.alpaca)):
+        data["roles"][role] |= {"layers": settings.depth, "max_position_embeddings": now.context}
+    for stage in data["stages"]:
+        stage["tokens"] = now.stages()[stage["stage"]].tokens
+    page = reference_page.render(result)["reference.md"]
+    assert (
+        page.startswith("# The reference pair\n")
+        and "A run of 2 h 14 min by [recipes/reference.toml]" in page
+    )
+    data["stages"][0]["tokens"] //= 2
+    assert reference_page.render(result)["reference.md"].startswith("# A first run on real text\n")
+
+
+def test_what_the_pair_can_do_stands_on_its_page_and_on_no_other_pair_s(finished):
+    result = measured(finished, lambda _: "Yes.")
+    roles = result["data"]["roles"]
+    tasks = stored.describe({**MEASURED, "roles": roles, "models": result["data"]["models"]})
+    assert "## What they can do\n" in reference_page.render(result, tasks)["reference.md"]
+    tasks["data"]["models"] = {"llama": "another", "alpaca": "one"}
+    assert "What they can do" not in reference_page.render(result, tasks)["reference.md"]
+
+
+MEASURED = {
+    "limit": 300,
+    "seed": 0,
+    "parts": {},
+    "speed": {
+        "prompts": 9,
+        "tokens_per_s": {role: {"value": 2e3, "low": 1e3, "high": 3e3} for role in quick.ROLES},
+        "times_faster": 1.0,
+    },
+}
 
 
 def test_no_words_of_a_model_act_as_markdown(finished):
