@@ -22,7 +22,8 @@ from camelid.model.folder import read_config
 from camelid.model.pairfile import find_shipped, read_pair_file
 from camelid.route.deferral import Deferring, begin
 from camelid.route.folder import load_router
-from camelid.route.router import Conversations, Decision, Router, asked_for, defer
+from camelid.route.past import Conversations, look_back
+from camelid.route.router import Decision, Router, asked_for, defer
 from camelid.text.chat import render_chat
 from camelid.text.records import Message
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
@@ -303,7 +304,8 @@ class Pair:
 
         messages: a text (one user turn), or a conversation as OpenAI's messages or `Message`s.
         model: "alpaca", made for conversation, "llama", made for tasks, or "auto": the router chooses, for
-            which the Alpaca reads the conversation first. Whom a conversation was given to is remembered.
+            which the Alpaca may read the conversation first. Once a question was the Llama's, those that
+            follow it in the conversation are.
         dial: between the two, for the Llama on the native backend: at 1 every word is the Llama's own; below,
             it lets pass what the Alpaca guessed if it finds that at least so likely as its likeliest token
             times the dial, which is sooner; 0 is the Alpaca alone.
@@ -331,12 +333,18 @@ class Pair:
         turns = as_messages(messages)
         prompt = render_chat(alpaca.tokenizer, turns, add_generation_prompt=True)
         stop_ids = alpaca.tokenizer.stop_ids
-        tokens, reading = begin(alpaca.model, prompt, options, stop_ids=stop_ids, told=defers)
-        decision = router.decide(turns, reading, memory=self.conversations)
+        before = look_back(self.conversations, router, turns, alpaca.model, alpaca.tokenizer)
+        tokens, reading = None, None
+        if router.reads and not before:
+            tokens, reading = begin(alpaca.model, prompt, options, stop_ids=stop_ids, told=defers)
+        decision = router.decide(turns, reading, before=before)
+        self.conversations.note(router, turns, decision.model == "llama")
         if decision.model == "alpaca":
+            if tokens is None and defers:
+                tokens, _ = begin(alpaca.model, prompt, options, stop_ids=stop_ids, told=True)
             stream = Stream(alpaca, prompt, options, since, decision=decision, tokens=tokens)
             if tokens and defers:
-                go_on = partial(self._go_on, stream, turns, prompt, options, dial)
+                go_on = partial(self._go_on, stream, prompt, options, dial)
                 stream.hand_over(Deferring(tokens, router, go_on))
             return stream
         if tokens:
@@ -351,7 +359,6 @@ class Pair:
     def _go_on(
         self,
         stream: Stream,
-        turns: Sequence[Message],
         prompt: list[int],
         options: SamplingOptions,
         dial: float,
@@ -360,7 +367,6 @@ class Pair:
         """Return the Llama's tokens after the Alpaca's first ones, and put that down."""
         llama = self["llama"]
         stream.decision = stream.decision and defer(stream.decision, len(said))
-        self.conversations.note(turns, "llama")
         options = options.copy()
         options["max_tokens"] = SamplingSettings(**options).max_tokens - len(said)
         stop_ids = llama.tokenizer.stop_ids

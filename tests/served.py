@@ -16,8 +16,9 @@ import tiny
 
 from camelid.model.checkpoint import save_model_folder
 from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
-from camelid.route.features import Kind, Recognizer
+from camelid.route.features import NUM_PLAIN, Kind, Recognizer
 from camelid.route.folder import hash_pair, save_router
+from camelid.route.heads import Heads
 from camelid.route.router import Router
 from camelid.route.table import TaskTable
 
@@ -61,12 +62,20 @@ def make_long_pair(folder):
     return folder
 
 
-def give_router(folder, **fields):
-    """Put a router into a pair folder that finds a gain of 0.2 in everything."""
+def give_router(folder, *, heads=None, **fields):
+    """Put a router into a pair folder that finds a gain of 0.2 in everything, but for what its heads add."""
     means = np.tile(np.array([0.5, 0.7]), (1, 3, 1))
     table = TaskTable((KIND,), means, np.full((1, 3), 9.0))
     recognizer = Recognizer((KIND,), ("hello",), np.zeros((1, 1)), np.zeros(1))
-    save_router(folder, Router(recognizer, table, None, **{"models": hash_pair(folder), **fields}))
+    fields = {"threshold": 0.0, "models": hash_pair(folder), **fields}
+    save_router(folder, Router(recognizer, table, heads, **fields))
+
+
+def make_tiring_heads(width):
+    """Return heads that find 0.1 less in the Llama for every turn of the conversation."""
+    weights = np.zeros((2, width + NUM_PLAIN))
+    weights[1, -1] = -0.1
+    return Heads(weights, np.zeros(2), 1.0, np.ones(2))
 
 
 class Server:

@@ -21,7 +21,6 @@ from camelid.native import is_built
 from camelid.pair import Pair, Speaker
 from camelid.route.folder import hash_pair, save_router
 from camelid.route.learning import learn, make_router
-from camelid.route.router import Conversations
 from camelid.text.records import Message
 
 TALK = [
@@ -273,16 +272,23 @@ def test_an_explicit_name_always_wins(routed):
     assert routed.reply(talk, model="alpaca", max_tokens=3).model == "alpaca"
 
 
-def test_a_conversation_stays_with_the_llama(routed):
-    routed.conversations = Conversations()
-    talk = [{"role": "user", "content": "Good morning"}]
-    models = []
-    for threshold in (math.inf, -math.inf, math.inf):
-        routed.router = routed.router.at(threshold)
-        reply = routed.reply(talk, model="auto", max_tokens=4)
-        models.append(reply.model)
-        talk += [{"role": "assistant", "content": reply.text}, {"role": "user", "content": "More"}]
-    assert models == ["alpaca", "llama", "llama"] and reply.decision.rule == "conversation"
+def test_a_conversation_stays_with_the_llama_in_every_process(routed):
+    """Who answers is a function of the messages: a pair that never saw the conversation finds the same."""
+    kinds = ["Hello", "Translate into German: the wool", "my parcel is lost"]
+    gains = [routed.reply(kind, model="auto", max_tokens=1).decision.gain for kind in kinds]
+    threshold = sorted(gains)[1]
+    first, last = np.argmax(gains), np.argmin(gains)
+    talk, models = [], []
+    for place in (first, last, last):
+        talk.append({"role": "user", "content": kinds[place]})
+        found = []
+        for pair in (routed, camelid.load(routed.folder)):
+            pair.router = pair.router.at(threshold)
+            found.append(pair.reply(talk, model="auto", max_tokens=4))
+        assert found[0].decision == found[1].decision and found[0].text == found[1].text
+        models.append(found[0].model)
+        talk.append({"role": "assistant", "content": found[0].text})
+    assert models == ["llama"] * 3 and found[0].decision.rule == "conversation"
 
 
 @pytest.mark.skipif(not is_built(), reason="deferral reads log-probabilities from the native engine")
@@ -305,8 +311,6 @@ def test_the_llama_goes_on_from_the_first_doubtful_token(routed):
     assert "".join(pieces) == stream.reply.text == alpaca.tokenizer.decode([*said, *rest])
     assert stream.reply.decision.place == first and stream.reply.model == "llama"
     assert stream.reply.completion_tokens == len(said) + len(rest)
-    later = [Message("user", "Hello"), Message("assistant", stream.reply.text), Message("user", "More")]
-    assert pair.conversations.last(later) == "llama"
     engine = alpaca.model.engine
     assert (engine.load.running, engine.load.waiting) == (0, 0)
 
@@ -354,7 +358,6 @@ def test_two_tokenizers_neither_guess_nor_defer(routed, tmp_path):
         == pair.reply("Hello", model="llama", max_tokens=5).text
     )
     pair.router = pair.router.at(math.inf, 0.0)
-    pair.conversations = Conversations()
     reply = pair.reply("Hello", model="auto", max_tokens=5)
     assert (reply.model, reply.decision.place) == ("alpaca", None)
     if is_built():

@@ -1,14 +1,12 @@
 """The router: which of the two answers a request, and a record of why.
 
 The gain is what the Llama's answer would be better by, in quality from 0 to 1; above the threshold the Llama
-is asked. A conversation that the Llama has answered in stays with it. Covers which of the two; does not cover
-whether either is good enough.
+is asked. A conversation in which one question was the Llama's stays with it; that is found from the messages,
+so that any server finds the same. Covers which of the two; does not cover whether either is good enough.
 """
 
 import math
-import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from operator import mul
@@ -25,7 +23,6 @@ from camelid.text.records import Message
 Rule = Literal["asked for", "table", "learned", "conversation", "deferred"]
 
 _HAIR = 1e-9  # parts requests of the same cell, always the same way
-_REMEMBERED = 4096  # conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Decision:
         if self.rule == "asked for":
             return f"the {self.model.capitalize()} was asked for by name"
         if self.rule == "conversation":
-            return "the Llama has answered in this conversation before"
+            return "an earlier question of this conversation was one for the Llama"
         gain = 0.0 if self.gain is None else self.gain
         if self.rule == "deferred":
             return f"the Alpaca was in doubt at token {(self.place or 0) + 1}, so the Llama went on"
@@ -96,35 +93,6 @@ def hair(messages: Sequence[Message]) -> float:
 def asked_for(model: str) -> Decision:
     """Return the record of a request that names its model: nothing is decided."""
     return Decision(model, "asked for")
-
-
-class Conversations:
-    """Remembers who answered in the latest conversations, so that none flips back and forth.
-
-    Covers conversations that come again with all their turns, to the same process. Does not cover one whose
-    first turns were cut off: that is a new one.
-    """
-
-    def __init__(self, size: int = _REMEMBERED) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._models: OrderedDict[int, str] = OrderedDict()
-
-    def last(self, messages: Sequence[Message]) -> str | None:
-        """Return who answered in this conversation before; None when nobody did, or it is forgotten."""
-        for place in range(len(messages) - 1, 0, -1):
-            if messages[place].role == "assistant":
-                return self._models.get(hash(tuple(messages[:place])))
-        return None
-
-    def note(self, messages: Sequence[Message], model: str) -> None:
-        """Remember who answers these messages."""
-        key = hash(tuple(messages))
-        with self._lock:
-            self._models[key] = model
-            self._models.move_to_end(key)
-            while len(self._models) > self._size:
-                self._models.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -191,25 +159,25 @@ class Router:
             llama += two + self._offsets[1] + sum(map(mul, second, plain))
         return alpaca, llama, kind
 
+    @property
+    def reads(self) -> bool:
+        """Tell whether it needs what the Alpaca read, or judges by the words alone."""
+        return self.heads is not None
+
     def decide(
-        self,
-        messages: Sequence[Message],
-        reading: Reading | None = None,
-        *,
-        memory: Conversations | None = None,
+        self, messages: Sequence[Message], reading: Reading | None = None, *, before: bool = False
     ) -> Decision:
-        """Return who answers a conversation, and note it in `memory`.
+        """Return who answers a conversation.
 
         messages: all of the conversation, up to the turn that asks. reading: what the Alpaca read in it.
+        before: an earlier question of it was the Llama's, so this one is, too; see `past.Conversations`.
         """
         alpaca, llama, kind = self.predict(messages, reading)
         gain = llama - alpaca + hair(messages)
         model = "llama" if gain > self.threshold else "alpaca"
         rule: Rule = "learned" if self.heads is not None and reading is not None else "table"
-        if memory is not None:
-            if model == "alpaca" and memory.last(messages) == "llama":
-                model, rule = "llama", "conversation"
-            memory.note(messages, model)
+        if before:
+            model, rule = "llama", "conversation"
         cost = self.costs[kind] if self.costs else 0.0
         known = self.table.kinds[kind]
         return Decision(model, rule, alpaca, gain, self.threshold, cost, known.task, known.lang)

@@ -135,27 +135,63 @@ class Reply:
             self.reason = ruling.reason
             await self._give_to(llama, guides[1])
             return
-        if isinstance(alpaca.model, NativeModel):
-            settings = ask.settings
-            if ruling.router.defers and settings.top_logprobs is None:
-                settings = dataclasses.replace(settings, top_logprobs=0)
-            self._submit(alpaca, self.prompt, settings, guide=guides[0], read=True)
-            self._hold_slot()
-            reading = await self._wait_for_reading()
-        else:
-            reading = await asyncio.to_thread(read_prompt, alpaca.model, self.prompt)
-        self.decision = ruling.router.decide(ask.messages, reading, memory=core.routing.conversations)
+        router, memory = ruling.router, core.routing.conversations
+        before = await self._look_back(router)
+        reading = None
+        if router.reads and not before:
+            reading = await self._read(self.prompt, self._watched(router), guide=guides[0])
+        self.decision = router.decide(ask.messages, reading, before=before)
+        memory.note(router, ask.messages, self.decision.model == "llama")
         self.reason = self.decision.reason
         core.metrics.routed.labels(self.decision.model).inc()
         if self.decision.model == "llama":
             self._cancel()
             await self._give_to(llama, guides[1])
-        elif self._bell is None:
-            self._submit(alpaca, self.prompt, ask.settings)
-        elif ruling.router.defers and core.alike and not ask.grammar:
-            self._doubter = ruling.router  # the Llama may need the slot after it
+            return
+        if self._bell is None:
+            self._submit(alpaca, self.prompt, self._watched(router), guide=guides[0])
+        if self._may_defer(router):
+            self._hold_slot()  # the Llama may need it
+            self._doubter = router
         else:
             self._let_slot_go()
+
+    async def _look_back(self, router: Router) -> bool:
+        """Tell whether an earlier question of the conversation was the Llama's."""
+        core = self._core
+        memory = core.routing.conversations
+        before, unknown = memory.recall(router, self.ask.messages)
+        for question in unknown:
+            reading = None
+            if router.reads and not before:
+                prompt = await core.encode_messages("alpaca", question)
+                reading = await self._read(prompt, SamplingSettings(max_tokens=1))
+                self._cancel()
+                self._bell = None
+            before = before or router.decide(question, reading).model == "llama"
+            memory.note(router, question, before)
+        return before
+
+    async def _read(self, prompt: list[int], settings: SamplingSettings, guide: Any = None) -> Any:
+        """Return what the Alpaca reads in a prompt; natively it begins to answer, too, and has the bell."""
+        alpaca = self._core.voices["alpaca"]
+        if not isinstance(alpaca.model, NativeModel):
+            return await asyncio.to_thread(read_prompt, alpaca.model, prompt)
+        self._submit(alpaca, prompt, settings, guide=guide, read=True)
+        self._hold_slot()
+        return await self._wait_for_reading()
+
+    def _may_defer(self, router: Router) -> bool:
+        """Tell whether the Alpaca's tokens are watched, for the Llama to go on from a doubtful one."""
+        native = isinstance(self._core.alpaca.model, NativeModel)
+        return native and router.defers and self._core.alike and not self.ask.grammar
+
+    def _watched(self, router: Router) -> SamplingSettings:
+        """Return how the Alpaca's tokens are drawn, with log-probabilities where they are watched."""
+        settings = self.ask.settings
+        if self._may_defer(router) and settings.top_logprobs is None:
+            return dataclasses.replace(settings, top_logprobs=0)
+        return settings
 
     async def _give_to(self, llama: Voice, guide: Any) -> None:
         """Let the Llama answer, from its own reading of the words if it has a tokenizer of its own."""
@@ -185,7 +221,6 @@ class Reply:
         self._doubter, self._before, self._guesses = None, place, 0
         self.decision = defer(self.decision, place)
         self.reason = self.decision.reason
-        self._core.routing.conversations.note(self.ask.messages, "llama")
         left = self.ask.settings.max_tokens - place
         settings = dataclasses.replace(self.ask.settings, max_tokens=left)
         self._submit(llama, [*self.prompt, *said], settings)

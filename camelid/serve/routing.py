@@ -6,7 +6,8 @@ from typing import Any
 
 from camelid.errors import CheckpointError
 from camelid.route.folder import ROUTER, load_router
-from camelid.route.router import Conversations, Router
+from camelid.route.past import Conversations
+from camelid.route.router import Router
 from camelid.serve.refusals import Refusal
 
 
@@ -19,7 +20,7 @@ class Ruling:
 
 
 class Routing:
-    """The router of a pair folder, and its memory of conversations.
+    """The router of a pair folder, and whose the latest conversations were, which only saves work.
 
     problem: why there is none, in words.
     """

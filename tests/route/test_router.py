@@ -10,7 +10,8 @@ import tiny
 from camelid.errors import CheckpointError
 from camelid.route.folder import ARRAYS, ROUTER, hash_pair, load_router, save_router
 from camelid.route.learning import decide_all, learn, make_router
-from camelid.route.router import Conversations, Decision, asked_for, defer
+from camelid.route.past import Conversations
+from camelid.route.router import Decision, asked_for, defer
 from camelid.text.records import Message
 
 
@@ -56,28 +57,72 @@ def test_a_lower_threshold_never_asks_the_llama_less(evidence, router):
     assert counts == sorted(counts) and counts[0] < counts[-1]
 
 
-def test_a_conversation_never_flips_back(evidence, router):
-    memory = Conversations()
-    talk = [Message("user", "Hello")]
+def talk_of(evidence, rows):
+    """Return a conversation of these questions, each answered but the last."""
+    talk = []
+    for row in rows:
+        talk += [*evidence.requests[row], Message("assistant", f"Hm {row}.")]
+    return talk[:-1]
+
+
+def decide_there(router, evidence, rows, memory):
+    """Return who answers the last of these questions in a place that remembers what `memory` does."""
+    talk = talk_of(evidence, rows)
+    before, unknown = memory.recall(router, talk)
+    for question in unknown:
+        reading = evidence.reading(rows[(len(question) - 1) // 2])
+        before = before or router.decide(question, reading).model == "llama"
+        memory.note(router, question, before)
+    decision = router.decide(talk, evidence.reading(rows[-1]), before=before)
+    memory.note(router, talk, decision.model == "llama")
+    return decision
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_conversation_never_flips_back_wherever_it_is_asked(evidence, router, seed):
+    generator = np.random.default_rng(seed)
+    rows = generator.integers(0, len(evidence.requests), 9)
+    one, some = Conversations(), [Conversations() for _ in range(3)]
     models = []
-    for threshold in (math.inf, math.inf, -math.inf, math.inf, math.inf):
-        decision = router.at(threshold).decide(talk, evidence.reading(0), memory=memory)
+    for size in range(1, len(rows) + 1):
+        decision = decide_there(router, evidence, rows[:size], one)
+        for memory in (Conversations(), Conversations(size=1), some[generator.integers(3)]):
+            assert decide_there(router, evidence, rows[:size], memory) == decision
         models.append(decision.model)
-        talk = [*talk, Message("assistant", "Hm."), Message("user", f"More {len(talk)}")]
-    assert models == ["alpaca", "alpaca", "llama", "llama", "llama"]
-    assert decision.rule == "conversation" and "before" in decision.reason
-    stranger = [Message("user", "Hi"), Message("assistant", "Hm."), Message("user", "More")]
-    assert router.at(math.inf).decide(stranger, memory=memory).model == "alpaca"
+    assert models == sorted(models)  # "alpaca" comes before "llama"
 
 
-def test_the_oldest_conversations_are_forgotten():
+def test_the_question_that_was_the_llamas_is_named_as_the_reason(evidence, router):
+    gains = [evidence.qualities[row] @ (-1, 1) for row in range(40)]
+    router = router.at((min(gains) + max(gains)) / 2)
+    models = [router.decide(evidence.requests[row], evidence.reading(row)).model for row in range(40)]
+    llamas = models.index("llama")
+    own = [row for row, model in enumerate(models) if model == "alpaca"]
+    later = [decide_there(router, evidence, [llamas, row], Conversations()) for row in own]
+    assert {decision.model for decision in later} == {"llama"}
+    decision = next(decision for decision in later if decision.rule == "conversation")
+    assert decision.reason == "an earlier question of this conversation was one for the Llama"
+    assert decide_there(router, evidence, own[:1], Conversations()).rule == "learned"
+
+
+def test_what_is_known_of_a_conversation_is_not_asked_again(evidence, router):
+    memory, talk = Conversations(), talk_of(evidence, range(3))
+    assert memory.recall(router, talk) == (False, [talk[:1], talk[:3]])
+    memory.note(router, talk[:1], False)
+    assert memory.recall(router, talk) == (False, [talk[:3]])
+    memory.note(router, talk[:3], True)
+    assert memory.recall(router, talk) == (True, [])
+    assert memory.recall(router.at(0.9), talk)[1] == [talk[:1], talk[:3]]  # another promise, other verdicts
+    assert memory.recall(router, [Message("assistant", "I begin."), *talk[:1]]) == (False, [])
+
+
+def test_the_oldest_conversations_are_forgotten(router):
     memory = Conversations(size=2)
     talks = [[Message("user", word)] for word in "abc"]
     for talk in talks:
-        memory.note(talk, "llama")
+        memory.note(router, talk, True)
     later = [[*talk, Message("assistant", ""), Message("user", "x")] for talk in talks]
-    assert [memory.last(talk) for talk in later] == [None, "llama", "llama"]
-    assert memory.last(talks[1]) is None
+    assert [memory.recall(router, talk)[0] for talk in later] == [False, True, True]
 
 
 def test_without_a_reading_the_table_decides(evidence, router):

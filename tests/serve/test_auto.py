@@ -5,7 +5,7 @@ import shutil
 
 import openai
 import pytest
-from served import HELLO, WEATHER, give_router
+from served import HELLO, WEATHER, give_router, make_tiring_heads
 
 import camelid
 from camelid.serve.routing import Routing
@@ -71,6 +71,22 @@ def test_a_smaller_loss_than_was_shown_is_kept_by_the_llama(case):
     if name != "in doubt":
         loose = ask(client, extra_body={"max_quality_loss": 0.1})
         assert loose.camelid["model"] == ("llama" if name == "the llama" else "alpaca")
+
+
+def test_no_server_takes_a_conversation_back_from_the_llama(folder, start):
+    """The first question is the Llama's, the later ones alone would not be; nobody has to have seen it."""
+    give_router(folder, heads=make_tiring_heads(camelid.load(folder)["alpaca"].config.hidden_size))
+    more = [{"role": "assistant", "content": "Hm."}, {"role": "user", "content": "And?"}]
+    talks = [[*HELLO, *more * times] for times in (2, 1, 0, 1, 3)]
+    with start(folder, "--threads", 1) as server, server.client() as client:
+        for talk in talks:
+            told = ask(client, messages=talk)
+            reply = camelid.load(folder, backend="native", threads=1).reply(talk, model="auto", max_tokens=20)
+            assert (told.camelid["model"], told.camelid["reason"]) == ("llama", reply.decision.reason)
+            assert told.choices[0].message.content == reply.text
+            assert reply.decision.rule == ("learned" if talk == HELLO else "conversation")
+        assert ask(client, messages=[*more, *HELLO]).camelid["model"] == "alpaca"  # one that began otherwise
+        assert server.metrics()['camelid_engine_requests{model="alpaca",state="running"}'] == 0
 
 
 def test_a_text_is_no_conversation(case):
