@@ -13,7 +13,7 @@ from camelid.cli.training import Roles, Seed, SkipBad, finetune_recipe, watch
 from camelid.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
-    from camelid.train.lora import LoraSettings
+    from camelid.model.adapter import LoraSettings
 
 BUDGET = "How long"
 _BASE, _LORA, _RECIPE = "With --base", "Adapters (LoRA), with --base", "With a recipe"
@@ -192,7 +192,7 @@ def _tune(
 
 
 def _read_lora(rank: int, alpha: float, targets: str) -> "LoraSettings":
-    from camelid.train.lora import TARGETS, LoraSettings
+    from camelid.model.adapter import TARGETS, LoraSettings
 
     named = tuple(name.strip() for name in targets.split(",") if name.strip())
     return LoraSettings(rank, alpha, named or TARGETS)

@@ -6,7 +6,7 @@ from typing import Protocol, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from camelid.errors import ContextTooLongError, RequestError
+from camelid.errors import ContextTooLongError, RequestError, suggest
 from camelid.generate.sampling import SamplingOptions
 from camelid.model.config import DecoderConfig
 
@@ -24,6 +24,7 @@ class Backend(Protocol):
     config: DecoderConfig
     dtype: str  # what it computes in, such as "float32"
     device: str  # where, such as "cpu"
+    adapters: tuple[str, ...]  # what a request may ask for, by name
 
     @property
     def vocab_size(self) -> int:
@@ -49,14 +50,15 @@ class Backend(Protocol):
         *,
         stop_ids: Sequence[int] = (),
         dial: float = 1.0,
+        adapter: str = "",
         **options: Unpack[SamplingOptions],
     ) -> Tokens:
         """Yield the tokens that follow `token_ids`, each as soon as it is known."""
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+    def logits(self, token_ids: Sequence[int], *, adapter: str = "") -> NDArray[np.float32]:
         """Return the logits after each token, (T, V), float32."""
 
-    def hidden(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+    def hidden(self, token_ids: Sequence[int], *, adapter: str = "") -> NDArray[np.float32]:
         """Return the states after the final norm, (T, D), float32: what the head reads."""
 
 
@@ -75,6 +77,18 @@ def check_tokens(token_ids: Iterable[int], vocab_size: int) -> list[int]:
             "Use the tokenizer that the model came with."
         )
     return prompt
+
+
+def check_adapter(name: str, known: Iterable[str]) -> None:
+    """Check that a model has the adapter that a request names, "" for none.
+
+    Raises RequestError when it has not.
+    """
+    names = list(known)
+    if name and not names:
+        raise RequestError(f"There is no adapter {name!r}: the model was loaded without any.")
+    if name and name not in names:
+        raise RequestError(f"There is no adapter {name!r} here.{suggest(name, names)}")
 
 
 def check_length(prompt: Sequence[int], context: int) -> None:

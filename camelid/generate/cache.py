@@ -1,5 +1,6 @@
 """Which block of the key/value cache holds what: free ones, those of running sequences, and a tree of the
 others by the tokens they hold, so that a prompt which begins like an earlier one starts where they part.
+Each adapter has a tree of its own: with other weights the same tokens leave other keys and values.
 
 A block holds a fixed number of positions. Full blocks are shared; of a block that only begins as needed, a
 copy is taken. What nobody uses stays until room is needed, the longest unused first. Bookkeeping only: the
@@ -56,10 +57,10 @@ class Lease:
     reused: the tokens that were there when the lease began.
     """
 
-    __slots__ = ("blocks", "node", "reused", "shared")
+    __slots__ = ("blocks", "node", "reused", "root", "shared")
 
-    def __init__(self, node: Node) -> None:
-        self.node = node  # the last shared block's
+    def __init__(self, root: Node) -> None:
+        self.root = self.node = root  # node: the last shared block's
         self.shared = self.reused = 0
         self.blocks: list[int] = []
 
@@ -72,7 +73,7 @@ class PrefixCache:
         self.num_blocks, self.size = num_blocks, size
         self._copy = copy
         self._free = list(range(num_blocks))
-        self._root = Node((), -1, None)
+        self._roots: dict[str, Node] = {}
         # Unused nodes, longest unused first. A node is released before its ancestors, and whoever uses it
         # uses them: so the first one has no children.
         self._idle: OrderedDict[Node, None] = OrderedDict()
@@ -96,13 +97,19 @@ class PrefixCache:
         """Return how many blocks so many positions need."""
         return -(-positions // self.size)
 
-    def open(self, tokens: Sequence[int], positions: int, *, spare: int = 0) -> Lease | None:
+    def open(
+        self, tokens: Sequence[int], positions: int, *, spare: int = 0, adapter: str = ""
+    ) -> Lease | None:
         """Return a lease of `positions` whose first `reused` ones hold the beginning of `tokens` already.
 
-        positions: more than there are tokens. Returns None, and changes nothing but the order of use, when
-        not enough blocks would be left for it and `spare` ones.
+        positions: more than there are tokens. adapter: what they are read with.
+
+        Returns None, and changes nothing but the order of use, when not enough blocks would be left for it
+        and `spare` ones.
         """
-        lease = Lease(self._root)
+        if adapter not in self._roots:
+            self._roots[adapter] = Node((), -1, None)
+        lease = Lease(self._roots[adapter])
         part, same = self._follow(lease, tokens)
         if part:
             self._hold(part)  # the blocks that are handed out next must not be this one
@@ -148,7 +155,7 @@ class PrefixCache:
         while node.parent:
             self._release(node)
             node = node.parent
-        lease.node, lease.shared, lease.blocks = self._root, 0, []
+        lease.node, lease.shared, lease.blocks = lease.root, 0, []
 
     def clear(self) -> None:
         """Forget whatever nobody uses."""
@@ -156,8 +163,8 @@ class PrefixCache:
             self._free.append(self._evict())
 
     def nodes(self) -> Iterator[Node]:
-        """Yield what the tree holds, parents first."""
-        found = [*self._root.children]
+        """Yield what the trees hold, parents first."""
+        found = [child for root in self._roots.values() for child in root.children]
         while found:
             node = found.pop()
             yield node

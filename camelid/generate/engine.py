@@ -7,11 +7,11 @@ the same order of sums, and the randomness of a token depends on the seed and it
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from camelid.errors import ContextTooLongError, RequestError
-from camelid.generate.backend import check_tokens, room_for
+from camelid.generate.backend import check_adapter, check_tokens, room_for
 from camelid.generate.generation import Generation, Guide
 from camelid.generate.sampling import SamplingSettings
 from camelid.generate.scheduler import Counters, Drafter, Scheduler
@@ -48,6 +48,7 @@ class Engine:
         slice_tokens: int = 512,
         burst_s: float = 0.002,
         drafter: Drafter | None = None,
+        adapters: "Mapping[str, _native.Adapter] | None" = None,
     ) -> None:
         """Make an engine with a cache of `cache_tokens` positions, rounded up to whole blocks.
 
@@ -55,6 +56,7 @@ class Engine:
             scales, else float32.
         slice_tokens: the most that one step reads of prompts. burst_s: for how long tokens may be chosen one
             after the other before newcomers are looked at. drafter: guesses ahead for running requests.
+        adapters: what a request may ask for by name; each belongs to the model.
 
         Raises RequestError for a number out of its range, and when there is no memory for the cache.
         """
@@ -62,6 +64,7 @@ class Engine:
             if tokens < 1:
                 raise RequestError(f"{name} must be 1 or more; found {tokens}.")
         self._model, self._vocab_size, self._context = model, vocab_size, context
+        self._adapters = dict(adapters or {})
         num_blocks = -(-cache_tokens // _native.BLOCK)
         try:
             self._cache = model.new_cache(num_blocks, words)
@@ -111,6 +114,7 @@ class Engine:
         dial: float = 1.0,
         read: bool = False,
         guide: Guide | None = None,
+        adapter: str = "",
     ) -> Generation:
         """Return a new request, which waits until somebody steps or streams.
 
@@ -118,11 +122,13 @@ class Engine:
             least so likely as its likeliest token times this; at 1 only what it would have said itself.
         read: whether to take down what the model finds at the end of the prompt. guide: says after each token
             which ones may follow; it belongs to this request alone, and nobody guesses for it.
+        adapter: the name of one of the adapters, which changes the model for this request; "" for none.
 
-        Raises RequestError for an empty prompt or unknown tokens, ContextTooLongError for a prompt that
-        leaves no room for a token in the context or in the cache.
+        Raises RequestError for an empty prompt, unknown tokens or an unknown adapter, ContextTooLongError for
+        a prompt that leaves no room for a token in the context or in the cache.
         """
         prompt = check_tokens(token_ids, self._vocab_size)
+        check_adapter(adapter, self._adapters)
         settings.check_fits(self._vocab_size)
         limit = room_for(len(prompt), settings.max_tokens, self._context)
         if len(prompt) > self._capacity:
@@ -134,8 +140,10 @@ class Engine:
         if not 0 < dial <= 1:
             raise RequestError(f"dial must be above 0 and at most 1; found {dial}.")
         generation = Generation(
-            prompt, settings, frozenset(stop_ids), limit, dial=dial, read=read, guide=guide
+            prompt, settings, frozenset(stop_ids), limit, dial=dial, read=read, guide=guide, adapter=adapter
         )
+        if adapter:
+            generation.sequence.use(self._adapters[adapter])
         self._scheduler.inbox.append(generation)
         return generation
 

@@ -42,6 +42,7 @@ class Guide(Protocol):
 class Generation:
     """A prompt and the tokens that follow it; made by `Engine.submit`, filled in while the engine steps.
 
+    adapter: the name of what changes the model for it, "" for nothing.
     tokens: the reply so far, without the token that stopped it. limit: the most that it can have.
     finished: None while it runs; "length" when max_tokens or the room is used up. error: why, for "error".
     reused_tokens: how many tokens of the prompt were in the cache. logprobs: one per token, if asked for.
@@ -61,8 +62,10 @@ class Generation:
         dial: float = 1.0,
         read: bool = False,
         guide: Guide | None = None,
+        adapter: str = "",
     ) -> None:
         self.prompt, self.settings, self.stop_ids, self.limit = prompt, settings, stop_ids, limit
+        self.adapter = adapter
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
         self.guessed: list[int] = []

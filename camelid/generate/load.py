@@ -1,12 +1,14 @@
 """A model folder into a loaded model, by the backend that is there."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
 from camelid.errors import MissingExtraError, RequestError, suggest
 from camelid.generate.backend import Backend
 from camelid.generate.native_backend import NativeModel
+from camelid.model.adapter import Adapter, check_fits, read_adapter
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.native import is_built
@@ -28,6 +30,7 @@ class LoadOptions(TypedDict, total=False):
     threads: int | None
     dtype: DType | None
     device: str
+    adapters: Mapping[str, Path | str] | None
 
 
 def load_model(
@@ -38,6 +41,7 @@ def load_model(
     threads: int | None = None,
     dtype: DType | None = None,
     device: str = "",
+    adapters: Mapping[str, Path | str] | None = None,
 ) -> Backend:
     """Return the model in a model folder: ours, or any Llama from Hugging Face.
 
@@ -47,9 +51,11 @@ def load_model(
         uses, by default as many as there are cores.
     dtype, device: what torch has weights and arithmetic in, by default float32 on a processor and bfloat16
         on a GPU; and where: "cpu", "cuda" and so on, by default a GPU where torch sees one.
+    adapters: folders of LoRA adapters of this model, ours or peft's, by the names that requests ask for.
 
-    Raises CheckpointError for a folder that cannot be read, RequestError for an unknown backend, type or
-    device or one that another backend has, MissingExtraError when the backend is not installed.
+    Raises CheckpointError for a folder that cannot be read or an adapter of another model, RequestError for
+    an unknown backend, type or device or one that another backend has, MissingExtraError when the backend is
+    not installed.
     """
     for name, value, known in (
         ("backend", backend, BackendName),
@@ -68,10 +74,13 @@ def load_model(
             raise RequestError(
                 f"{name} is a setting of the {owner} backend. Add backend={owner!r}, or drop it."
             )
+    config = read_config(folder)  # complains of a folder before torch, which takes seconds, is brought in
+    read = {name: read_adapter(place) for name, place in (adapters or {}).items()}
+    for adapter in read.values():
+        check_fits(adapter, config)
     if native:
-        return NativeModel(folder, weights=weights or DEFAULT_WEIGHTS, threads=threads)
-    read_config(folder)  # complains of a folder before torch, which takes seconds, is brought in
-    return _load_torch(folder, dtype, device)
+        return NativeModel(folder, weights=weights or DEFAULT_WEIGHTS, threads=threads, adapters=read)
+    return _load_torch(folder, dtype, device, read)
 
 
 def predict_memory(config: DecoderConfig) -> tuple[int, int]:
@@ -102,7 +111,9 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _load_torch(folder: Path | str, dtype: DType | None, device: str) -> Backend:
+def _load_torch(
+    folder: Path | str, dtype: DType | None, device: str, adapters: Mapping[str, Adapter]
+) -> Backend:
     try:
         import torch
 
@@ -120,4 +131,4 @@ def _load_torch(folder: Path | str, dtype: DType | None, device: str) -> Backend
         raise RequestError(f"The device {device!r} cannot be used: {problem} Use 'cpu'.") from None
     number = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
     decoder = load_decoder(folder, dtype=number)
-    return TorchModel(decoder, device=device, consume=True)
+    return TorchModel(decoder, device=device, consume=True, adapters=adapters)

@@ -245,11 +245,13 @@ class Scheduler:
         if self._refused == self.cache.available:
             return False
         sequence, tokens = generation.sequence, generation.sequence.tokens
-        lease = self.cache.open(tokens[:-1], len(tokens), spare=len(self._running()))
+        lease = self.cache.open(
+            tokens[:-1], len(tokens), spare=len(self._running()), adapter=generation.adapter
+        )
         if not lease:
             self._refused = self.cache.available
             return False
-        if self._is_being_read(tokens[: (lease.shared + 1) * _native.BLOCK]):
+        if self._is_being_read(tokens[: (lease.shared + 1) * _native.BLOCK], generation.adapter):
             self.cache.close(lease, ())
             return False
         sequence.computed, sequence.drafts = lease.reused, []
@@ -265,11 +267,14 @@ class Scheduler:
         self.counters.requests += 1
         self.counters.reused_tokens += reused
 
-    def _is_being_read(self, tokens: list[int]) -> bool:
+    def _is_being_read(self, tokens: list[int], adapter: str) -> bool:
         """Tell whether this step fills a block that a request which begins with `tokens` can share next."""
         size = len(tokens)
         return size % _native.BLOCK == 0 and any(
-            count > 1 and other.sequence.computed + count >= size and other.prompt[:size] == tokens
+            count > 1
+            and other.sequence.computed + count >= size
+            and other.adapter == adapter
+            and other.prompt[:size] == tokens
             for other, count in zip(self.batch, self.counts, strict=True)
         )
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camelid.errors import RequestError
-from camelid.generate.backend import Backend, check_length, check_tokens, room_for
+from camelid.generate.backend import Backend, check_adapter, check_length, check_tokens, room_for
 from camelid.generate.sampling import Sampler, SamplingOptions, SamplingSettings
-from camelid.generate.torch_packed import PackedCache, PackedDecoder
+from camelid.generate.torch_packed import PackedAdapter, PackedCache, PackedDecoder
+from camelid.model.adapter import Adapter, find_changes
 from camelid.model.config import DecoderConfig
 from camelid.model.decoder import Decoder
 
@@ -57,9 +58,14 @@ class TorchModel(Backend):
     """A model that takes and gives token ids; threads may share it."""
 
     def __init__(
-        self, decoder: Decoder, *, device: str | torch.device = "cpu", consume: bool = False
+        self,
+        decoder: Decoder,
+        *,
+        device: str | torch.device = "cpu",
+        consume: bool = False,
+        adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
-        """Take a decoder's weights as they are now, in its compute type.
+        """Take a decoder's weights as they are now, in its compute type; the adapters fit it.
 
         consume: take them away from the decoder, which is of no use afterwards; saves memory.
         """
@@ -67,6 +73,11 @@ class TorchModel(Backend):
         self.dtype = str(decoder.compute_dtype).removeprefix("torch.")
         self.device = str(device)
         self._packed = PackedDecoder(decoder, device=torch.device(device), consume=consume)
+        self._adapters = {
+            name: self._packed.pack_adapter(find_changes(adapter, self.config))
+            for name, adapter in (adapters or {}).items()
+        }
+        self.adapters = tuple(self._adapters)
 
     @property
     def weight_bytes(self) -> int:
@@ -84,13 +95,15 @@ class TorchModel(Backend):
         *,
         stop_ids: Sequence[int] = (),
         dial: float = 1.0,
+        adapter: str = "",
         **options: Unpack[SamplingOptions],
     ) -> Generator[int]:
         """Yield the tokens that follow `token_ids`, each as soon as it is known.
 
         The end is a token of `stop_ids`, which is not yielded; max_tokens; or the end of the context. Fewer
         tokens than `room_for` says therefore mean that the model stopped by itself. The options are those of
-        `SamplingSettings`; greedy unless a temperature is given.
+        `SamplingSettings`; greedy unless a temperature is given. adapter: the name of one of the model's,
+        which changes it for this request.
 
         Raises RequestError at once for arguments out of range, and ContextTooLongError for a prompt that
         leaves no room for a token. The dial is the native backend's: anything but 1 is an error.
@@ -101,48 +114,60 @@ class TorchModel(Backend):
         settings.check_fits(self.vocab_size)
         prompt = check_tokens(token_ids, self.vocab_size)
         limit = room_for(len(prompt), settings.max_tokens, self.context)
-        return self._generate(prompt, limit, frozenset(stop_ids), settings)
+        return self._generate(prompt, limit, frozenset(stop_ids), settings, self._find(adapter))
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+    def logits(self, token_ids: Sequence[int], *, adapter: str = "") -> NDArray[np.float32]:
         """Return the logits after each token, (T, V), float32.
 
-        Raises RequestError for no or unknown tokens, ContextTooLongError for more than the context holds.
+        Raises RequestError for no or unknown tokens or an unknown adapter, ContextTooLongError for more than
+        the context holds.
         """
         prompt = check_tokens(token_ids, self.vocab_size)
         check_length(prompt, self.context)
-        return self._advance(prompt, self._packed.new_cache(len(prompt)), last=False)
+        return self._advance(prompt, self._packed.new_cache(len(prompt)), self._find(adapter), last=False)
 
-    def hidden(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+    def hidden(self, token_ids: Sequence[int], *, adapter: str = "") -> NDArray[np.float32]:
         """Return the states after the final norm, (T, D), float32: what the head reads.
 
         Raises the errors of `logits`.
         """
         prompt = check_tokens(token_ids, self.vocab_size)
         check_length(prompt, self.context)
-        return _to_numpy(self._hidden(prompt, self._packed.new_cache(len(prompt))))
+        return _to_numpy(self._hidden(prompt, self._packed.new_cache(len(prompt)), self._find(adapter)))
+
+    def _find(self, adapter: str) -> PackedAdapter | None:
+        check_adapter(adapter, self.adapters)
+        return self._adapters.get(adapter)
 
     def _generate(
-        self, prompt: list[int], limit: int, stop_ids: frozenset[int], settings: SamplingSettings
+        self,
+        prompt: list[int],
+        limit: int,
+        stop_ids: frozenset[int],
+        settings: SamplingSettings,
+        adapter: PackedAdapter | None,
     ) -> Generator[int]:
         sampler = Sampler(settings, prompt, self.vocab_size)
         cache = self._packed.new_cache(len(prompt) + limit)
         fresh = prompt
         for _ in range(limit):
-            token_id = sampler.pick(self._advance(fresh, cache, last=True)[0])
+            token_id = sampler.pick(self._advance(fresh, cache, adapter, last=True)[0])
             if token_id in stop_ids:
                 return
             yield token_id
             fresh = [token_id]
 
-    def _advance(self, token_ids: list[int], cache: PackedCache, *, last: bool) -> NDArray[np.float32]:
+    def _advance(
+        self, token_ids: list[int], cache: PackedCache, adapter: PackedAdapter | None, *, last: bool
+    ) -> NDArray[np.float32]:
         """Feed tokens; return the logits after each, or after the last alone, float32."""
         with torch.inference_mode(), self._cores(len(token_ids)):
-            hidden = self._hidden(token_ids, cache)
+            hidden = self._hidden(token_ids, cache, adapter)
             return _to_numpy(self._packed.project(hidden[-1:] if last else hidden))
 
     @torch.inference_mode()
-    def _hidden(self, token_ids: list[int], cache: PackedCache) -> Tensor:
-        return self._packed.hidden(torch.tensor(token_ids, device=self._packed.device), cache)
+    def _hidden(self, token_ids: list[int], cache: PackedCache, adapter: PackedAdapter | None) -> Tensor:
+        return self._packed.hidden(torch.tensor(token_ids, device=self._packed.device), cache, adapter)
 
     def _cores(self, num_tokens: int) -> contextlib.AbstractContextManager[None]:
         """Return what keeps to one core where the work is small."""

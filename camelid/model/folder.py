@@ -15,6 +15,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 PAIR = "pair.json"
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 def read_config(folder: Path | str) -> DecoderConfig:
@@ -76,10 +77,10 @@ def _name_other_content(folder: Path) -> str:
     """Return what a folder without config.json holds, and what to do about it."""
     if (folder / PAIR).is_file():
         return f"it is a pair. Name one of its two models: {folder / 'llama'} or {folder / 'alpaca'}."
-    if (folder / "adapter_config.json").is_file():
+    if (folder / ADAPTER_CONFIG).is_file():
         return (
-            "it is an adapter (adapter_config.json), a change to another model. Merge the two: "
-            "camelid merge FOLDER --out MERGED."
+            f"it is an adapter ({ADAPTER_CONFIG}), a change to another model. Talk with it: camelid chat "
+            f"{folder}; or merge the two: camelid merge {folder} --out MERGED."
         )
     if any(folder.glob("*.gguf")):
         return "it holds a GGUF file. Make a model folder of it: camelid import FILE.gguf --out FOLDER."

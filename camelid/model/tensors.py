@@ -38,6 +38,28 @@ class StoredTensor:
         """Return its numbers, a view of the file: float32, float16, or uint16 that are bfloat16's bits."""
         return np.frombuffer(self._raw, dtype=NUMPY_TYPES[self.kind]).reshape(self.shape)
 
+    def floats(self) -> NDArray[np.float32]:
+        """Return its numbers as float32."""
+        numbers = self.read()
+        if self.kind == "BF16":
+            return (numbers.astype(np.uint32) << 16).view(np.float32)
+        return numbers.astype(np.float32, copy=False)
+
+
+def read_floats(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return all tensors of a safetensors file by name, as float32.
+
+    Raises CheckpointError when it is truncated or corrupt, or holds other numbers than floats.
+    """
+    opened = _open(path)
+    for name in opened.keys():  # noqa: SIM118 - no dictionary
+        kind = opened.get_slice(name).get_dtype()
+        if kind not in NUMPY_TYPES:
+            raise CheckpointError(
+                f"{path}: {name} is stored as {kind}; camelid reads {', '.join(NUMPY_TYPES)}. Convert it."
+            )
+    return {name: tensor.floats() for name, tensor in _map(path).items()}
+
 
 def tensor_shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor of a decoder by its name on disk; a tied head is none."""

@@ -150,13 +150,13 @@ def fill(
 
 def _fill_piece(out: NDArray[np.uint8], piece: Piece, sources: list[StoredTensor], threads: int) -> bool:
     if piece.type in ("numbers", "rows"):
-        numbers = _as_floats(sources[0])
+        numbers = sources[0].floats()
         narrow = piece.num_bytes < 4 * numbers.size
         out[:] = (_as_bfloat16(numbers) if narrow else numbers).reshape(-1).view(np.uint8)
         return bool(np.isfinite(numbers).all())
     kinds = {source.kind for source in sources}
     if len(kinds) > 1 or kinds == {"F32"}:
-        grids, half = [_as_floats(source) for source in sources], False
+        grids, half = [source.floats() for source in sources], False
     else:
         grids, half = [source.read().view(np.uint16) for source in sources], kinds == {"F16"}
     type_ = TYPES[piece.type]  # type: ignore[index]
@@ -167,13 +167,6 @@ def _group(type_: Weights, inputs: int) -> int:
     if type_ == "int8":
         return 64 if inputs % 64 == 0 else 32
     return 32 if type_ == "int4" else 0
-
-
-def _as_floats(source: StoredTensor) -> NDArray[np.float32]:
-    numbers = source.read()
-    if source.kind == "BF16":
-        return (numbers.astype(np.uint32) << 16).view(np.float32)
-    return numbers.astype(np.float32, copy=False)
 
 
 def _as_bfloat16(numbers: NDArray[np.float32]) -> NDArray[np.uint16]:

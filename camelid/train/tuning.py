@@ -15,13 +15,14 @@ import torch
 
 from camelid.errors import CheckpointError, RecipeError
 from camelid.files import hash_json, lock_folder, open_atomic, sweep, write_json
+from camelid.model.adapter import LoraSettings, read_adapter
 from camelid.model.checkpoint import load_decoder, save_model_folder
 from camelid.model.decoder import Decoder
 from camelid.model.folder import read_config
 from camelid.text.sources import fingerprint_source
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 from camelid.train.dpo import Preferring, measure_preferences, measure_reference
-from camelid.train.lora import LoraSettings, attach, attach_adapter, merge, read_adapter, save_adapter
+from camelid.train.lora import attach, attach_adapter, merge, save_adapter
 from camelid.train.material import Material
 from camelid.train.precision import Plan
 from camelid.train.preferences import PairBatches, Preference, TokenPairs, read_preferences

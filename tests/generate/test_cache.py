@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from camelid.generate.cache import PrefixCache
 
 SIZE = 4
+ADAPTERS = st.sampled_from(("", "", "one", "other"))
 WORDS = st.lists(st.integers(0, 2), min_size=1, max_size=22)
 
 
@@ -22,28 +23,28 @@ class Memory:
         self.held[target] = list(self.held[source])
         self.copies += 1
 
-    def open(self, tokens, **options):
-        lease = self.cache.open(tokens, len(tokens) + 1, **options)
+    def open(self, tokens, adapter="", **options):
+        lease = self.cache.open(tokens, len(tokens) + 1, adapter=adapter, **options)
         if lease:
-            check(self, lease, tokens[: lease.reused])
+            check(self, lease, tokens[: lease.reused], adapter)
         return lease
 
-    def read(self, lease, tokens, start, end):
+    def read(self, lease, tokens, start, end, adapter=""):
         for place in range(start, end):
-            self.held[lease.blocks[place // SIZE]][place % SIZE] = tuple(tokens[: place + 1])
+            self.held[lease.blocks[place // SIZE]][place % SIZE] = (adapter, *tokens[: place + 1])
 
-    def run(self, tokens):
+    def run(self, tokens, adapter=""):
         """Open, read and close; return what was reused."""
-        lease = self.open(tokens)
-        self.read(lease, tokens, lease.reused, len(tokens))
+        lease = self.open(tokens, adapter)
+        self.read(lease, tokens, lease.reused, len(tokens), adapter)
         self.cache.close(lease, tokens[lease.shared * SIZE :])
         return lease.reused
 
 
-def check(memory, lease, tokens):
-    """What the lease says it knows is what the blocks hold."""
+def check(memory, lease, tokens, adapter=""):
+    """What the lease says it knows is what the blocks hold, read with the same adapter."""
     for place in range(len(tokens)):
-        assert memory.held[lease.blocks[place // SIZE]][place % SIZE] == tuple(tokens[: place + 1])
+        assert memory.held[lease.blocks[place // SIZE]][place % SIZE] == (adapter, *tokens[: place + 1])
 
 
 def audit(cache, leases):
@@ -76,15 +77,15 @@ def test_what_is_reused_was_read_and_every_block_has_one_place(data, num_blocks)
     for _ in range(data.draw(st.integers(1, 25))):
         act = data.draw(st.sampled_from(("open", "read", "read", "close", "clear")))
         if act == "open":
-            tokens = data.draw(WORDS)
-            lease = memory.open(tokens, spare=data.draw(st.integers(0, 2)))
+            tokens, adapter = data.draw(WORDS), data.draw(ADAPTERS)
+            lease = memory.open(tokens, adapter, spare=data.draw(st.integers(0, 2)))
             if lease:
-                running.append([lease, tokens, lease.reused])
+                running.append([lease, tokens, lease.reused, adapter])
         elif act == "clear":
             cache.clear()
         elif running:
             number = data.draw(st.integers(0, len(running) - 1))
-            lease, tokens, known = running[number]
+            lease, tokens, known, adapter = running[number]
             if act == "close":
                 del running[number]
                 cache.close(lease, tokens[lease.shared * SIZE : known])
@@ -93,12 +94,12 @@ def test_what_is_reused_was_read_and_every_block_has_one_place(data, num_blocks)
                 tokens += data.draw(WORDS) if known == len(tokens) else []
                 end = data.draw(st.integers(known, len(tokens)))
                 if cache.extend(lease, end):
-                    memory.read(lease, tokens, known, end)
+                    memory.read(lease, tokens, known, end, adapter)
                     cache.share(lease, tokens[lease.shared * SIZE : end])
-                    check(memory, lease, tokens[:end])
+                    check(memory, lease, tokens[:end], adapter)
                     running[number][2] = end
-        audit(cache, [lease for lease, _, _ in running])
-    for lease, tokens, known in running:
+        audit(cache, [lease for lease, *_ in running])
+    for lease, tokens, known, _ in running:
         cache.close(lease, tokens[lease.shared * SIZE : known])
     assert cache.available == num_blocks
     cache.clear()
@@ -106,14 +107,15 @@ def test_what_is_reused_was_read_and_every_block_has_one_place(data, num_blocks)
 
 
 @settings(deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=6), WORDS)
-def test_as_much_is_reused_as_any_earlier_one_has_in_common(earlier, tokens):
+@given(st.lists(st.tuples(WORDS, ADAPTERS), min_size=1, max_size=6), WORDS, ADAPTERS)
+def test_as_much_is_reused_as_any_earlier_one_has_in_common(earlier, tokens, adapter):
+    """And nothing of one that was read with another adapter."""
     memory = Memory(200)
-    for words in earlier:
-        memory.run(words)
+    for words, other in earlier:
+        memory.run(words, other)
     same = [sum(tokens[:end] == words[:end] for end in range(1, min(len(tokens), len(words)) + 1))
-            for words in earlier]  # fmt: skip
-    assert memory.run(tokens) == max(same)
+            for words, other in earlier if other == adapter]  # fmt: skip
+    assert memory.run(tokens, adapter) == max(same, default=0)
 
 
 def test_sequences_that_run_share_their_full_blocks_and_copy_the_rest():

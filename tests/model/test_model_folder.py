@@ -253,7 +253,7 @@ def test_weights_that_are_not_there_say_what_is(model_folder, name, message):
     [
         ({}, "it is empty"),
         ({"notes.txt": "x"}, "it has no config.json"),
-        ({"adapter_config.json": "{}"}, "it is an adapter.*camelid merge FOLDER"),
+        ({"adapter_config.json": "{}"}, "it is an adapter.*camelid chat .*camelid merge"),
         ({"model.gguf": "x"}, "it holds a GGUF file"),
         ({"pair.json": "{}"}, "it is a pair. Name one of its two models: .*/llama or .*/alpaca"),
         ({"config.json": '{"model_type": "llama", "hid'}, "is not whole JSON .*half-written"),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from native_read import ALL, load, read, some_tokens
 from tiny import make_decoder, make_tokenizer
 
 from camelid.errors import RequestError
@@ -16,10 +17,8 @@ if not is_built():
     pytest.skip("the native engine was not built: no C++ compiler at install", allow_module_level=True)
 
 from camelid.native import _native
-from camelid.native.loading import bind
-from camelid.native.packing import TYPES, fill, lay_out, packed_bytes
+from camelid.native.packing import TYPES, lay_out
 
-ALL = ("f32", "bf16", "int8", "int4")
 SHAPES = [
     {},
     {"num_key_value_heads": 4, "tie_word_embeddings": False},
@@ -45,14 +44,6 @@ def folder(decoder, tmp_path_factory):
     return folder
 
 
-def load(folder, config, weights, isa="plain", threads=1):
-    block = np.zeros(packed_bytes(config, weights) + 64, np.uint8)
-    begin = -block.ctypes.data % 64
-    block = block[begin : begin + packed_bytes(config, weights)]
-    fill(block, folder, config, weights, threads=1)
-    return bind(config, weights, block, isa=isa, threads=threads), block
-
-
 def unpacked(decoder, weights, block):
     """Return a decoder with the weights that the packed ones stand for."""
     config = decoder.config
@@ -75,24 +66,6 @@ def unpacked(decoder, weights, block):
     copy = Decoder(config).requires_grad_(False)
     copy.load_state_dict(state)
     return copy
-
-
-def read(model, config, token_ids, cuts=(), words=False):
-    """Return the logits after each token, the tokens read in slices of those sizes."""
-    blocks = -(-config.max_position_embeddings // _native.BLOCK)
-    cache = model.new_cache(blocks + 2, words)
-    sequence = _native.Sequence(token_ids, _native.Sampling())
-    sequence.blocks = [blocks + 1 - index for index in range(blocks)]
-    parts = []
-    for count in (*cuts, len(token_ids) - sum(cuts)):
-        part = np.zeros((count, config.vocab_size), np.float32)
-        model.logits(cache, sequence, count, part)
-        parts.append(part)
-    return np.concatenate(parts)
-
-
-def some_tokens(config, count, seed=0):
-    return np.random.default_rng(seed).integers(0, config.vocab_size, count).tolist()
 
 
 @pytest.mark.parametrize("isa", isas())

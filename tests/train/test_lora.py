@@ -9,20 +9,11 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
 from camelid.errors import CheckpointError, RecipeError
+from camelid.model.adapter import TARGETS, LoraSettings, read_adapter
 from camelid.model.checkpoint import save_model_folder
 from camelid.text.batches import IGNORE, Batch
 from camelid.train import forms
-from camelid.train.lora import (
-    TARGETS,
-    LoraSettings,
-    attach,
-    attach_adapter,
-    detach,
-    find_changes,
-    merge,
-    read_adapter,
-    save_adapter,
-)
+from camelid.train.lora import attach, attach_adapter, detach, find_changes, merge, save_adapter
 from camelid.train.precision import Plan
 from camelid.train.settings import StageSettings
 from camelid.train.stepper import Stepper

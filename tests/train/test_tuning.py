@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from camelid.errors import CheckpointError, DataError, RecipeError
+from camelid.model.adapter import LoraSettings
 from camelid.model.checkpoint import load_decoder, save_model_folder
 from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair
 from camelid.text.heldout import read_held_out
 from camelid.text.world import build_world
-from camelid.train.lora import LoraSettings
 from camelid.train.progress import Silent
 from camelid.train.sibling import Making, make_alpaca
 from camelid.train.study import Budget, open_sources

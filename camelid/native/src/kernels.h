@@ -95,6 +95,8 @@ struct Kernels {
   const char* name;
   void (*multiply)(const Matrix&, const Rows&, int rows, int first_panel, int last_panel, float* out,
                    int64_t out_stride, Into);
+  // Panels of gates and inputs in turn, from `first` to before `last`: silu(gate) · input, one half as wide.
+  void (*gate)(const float* sums, int first, int last, float* out);
   void (*normalize)(const float* x, const float* weight, int width, float epsilon, float* out);
   void (*quantize)(const float* x, int width, int group, int offset, int8_t* codes, float* scales,
                    int32_t* starts);

@@ -190,6 +190,13 @@ static inline void put(const F (&sums)[ROWS][PANELS], float* out, int64_t stride
   }
 }
 
+static void gate(const float* sums, int first, int last, float* out) {
+  for (int panel = first; panel + 1 < last; panel += 2) {
+    const float* place = sums + panel * LANES;
+    store(out + panel / 2 * LANES, mul(silu(load(place)), load(place + LANES)));
+  }
+}
+
 // What adds up a tile, for each type of weights.
 template <int ROWS, int PANELS>
 static inline void tile(const Matrix& m, const Rows& x, int row, int panel, float* out, int64_t stride, Into into) {
@@ -707,5 +714,5 @@ static int race(const float* weights, int size, float least, uint32_t key, uint3
   return found[best];
 }
 
-const Kernels KERNELS = {ISA_NAME, multiply, normalize, quantize, rotate, remember, attend, unpack, largest,
+const Kernels KERNELS = {ISA_NAME, multiply, gate, normalize, quantize, rotate, remember, attend, unpack, largest,
                          exponentials, race};

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -17,6 +19,7 @@ namespace {
 constexpr int PRIVATE_ROWS = 2;  // so few are prepared by each thread for itself, which saves a meeting
 constexpr int FAIR_TILES = 4;    // so many for each thread are divided fairly enough
 constexpr int ITEM_ROWS = 16;    // of a prompt, that one thread attends for at a time
+constexpr int LOW_ROWS = 8;      // that an adapter's A reads together
 
 template <class T>
 void grow(std::vector<T>& vector, size_t size) {
@@ -25,6 +28,19 @@ void grow(std::vector<T>& vector, size_t size) {
 
 std::pair<int, int> share(int units, int thread, int threads) {
   return {int(int64_t(units) * thread / threads), int(int64_t(units) * (thread + 1) / threads)};
+}
+
+// The places of sequences so that those of one adapter follow each other.
+std::vector<size_t> in_order(const std::vector<Sequence*>& sequences) {
+  std::vector<size_t> places(sequences.size());
+  std::iota(places.begin(), places.end(), size_t(0));
+  const auto adapter = [&](size_t place) { return sequences[place]->adapter.get(); };
+  const auto before = [&](size_t one, size_t other) {
+    return std::less<const Adapter*>()(adapter(one), adapter(other));
+  };
+  if (!std::is_sorted(places.begin(), places.end(), before))
+    std::stable_sort(places.begin(), places.end(), before);
+  return places;
 }
 
 }  // namespace
@@ -93,6 +109,7 @@ Model::Model(const Config& config, std::vector<float> frequencies, std::vector<L
   qkv_stride_ = round_up(config.query_width() + 2 * config.key_width(), BLOCK);
   mixed_stride_ = round_up(config.query_width(), BLOCK);
   act_stride_ = round_up(config.intermediate_size, BLOCK);
+  gate_stride_ = 2 * act_stride_;
   logit_stride_ = round_up(config.vocab_size, BLOCK);
 }
 
@@ -133,7 +150,7 @@ void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>
   rows_ = 0;
   single_ = true;
   int longest = 0;
-  for (size_t i = 0; i < sequences.size(); i++) {
+  for (const size_t i : in_order(sequences)) {
     Sequence& sequence = *sequences[i];
     const int count = counts[i];
     const bool last = count == sequence.pending();
@@ -141,7 +158,7 @@ void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>
     Slice slice{&sequence, rows_, count + drafts, sequence.computed, int(out_rows_.size()), 0};
     for (int k = 0; k < slice.rows; k++) {
       row_tokens_.push_back(k < count ? sequence.tokens[sequence.computed + k] : sequence.drafts[k - count]);
-      row_slices_.push_back(int(i));
+      row_slices_.push_back(int(slices_.size()));
       if (!choose || (last && k >= count - 1)) out_rows_.push_back(rows_ + k);
     }
     slice.outs = int(out_rows_.size()) - slice.out;
@@ -154,6 +171,7 @@ void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>
     for (int row = (slices_[i].rows - 1) / ITEM_ROWS * ITEM_ROWS; row >= 0; row -= ITEM_ROWS)
       for (int head = 0; head < config_.num_key_value_heads; head++)
         items_.push_back({i, head, row, std::min(ITEM_ROWS, slices_[i].rows - row)});
+  find_runs();
   extend_tables(longest);
   for (auto& next : next_) next.store(0, std::memory_order_relaxed);
 
@@ -169,7 +187,26 @@ void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>
     grow(own.line, size_t(widest));
     grow(own.scratch, attention_scratch(longest));
     grow(own.spare, size_t(logit_stride_));
+    if (runs_.empty()) continue;
+    grow(own.low, size_t(PRIVATE_ROWS) * low_stride_);
+    grow(own.normed, size_t(LOW_ROWS) * x_stride_);
   }
+}
+
+void Model::find_runs() {
+  runs_.clear();
+  int rank = 0;
+  for (const Slice& slice : slices_) {
+    const Adapter* adapter = slice.sequence->adapter.get();
+    if (!adapter) continue;
+    if (runs_.empty() || runs_.back().adapter != adapter) runs_.push_back({adapter, slice.row, 0});
+    runs_.back().rows += slice.rows;
+    rank = std::max(rank, adapter->rank);
+  }
+  if (runs_.empty()) return;
+  low_stride_ = round_up(rank, LANES);
+  grow(gates_, size_t(rows_) * gate_stride_);
+  if (rows_ > PRIVATE_ROWS) grow(low_, size_t(rows_) * low_stride_);
 }
 
 void Model::embed(int row, int32_t token) {
@@ -211,14 +248,85 @@ Rows Model::prepare(int thread, const float* x, int64_t stride, const int* index
   return prepared;
 }
 
-void Model::multiply(int thread, const Matrix& matrix, const Rows& x, int rows, float* out, int64_t stride,
-                     Into into) {
+std::pair<int, int> Model::share_panels(int thread, const Matrix& matrix, bool in_pairs) const {
   // By whole tiles, which are read in one stream, unless that would leave some threads with much less than others;
   // a gate's panels come in pairs.
   const int threads = pool_->size(), panels = matrix.panels();
-  const int unit = panels >= FAIR_TILES * TILE * threads ? TILE : into == Into::gate ? 2 : 1;
+  const int unit = panels >= FAIR_TILES * TILE * threads ? TILE : in_pairs ? 2 : 1;
   const auto [first, last] = share((panels + unit - 1) / unit, thread, threads);
-  kernels_->multiply(matrix, x, rows, first * unit, std::min(last * unit, panels), out, stride, into);
+  return {first * unit, std::min(last * unit, panels)};
+}
+
+void Model::multiply(int thread, const Matrix& matrix, const Rows& x, int rows, float* out, int64_t stride,
+                     Into into, bool in_pairs) {
+  const auto [first, last] = share_panels(thread, matrix, in_pairs || into == Into::gate);
+  kernels_->multiply(matrix, x, rows, first, last, out, stride, into);
+}
+
+// One of a layer's products for all rows, with what adapters add to it. Where one changes gates, those of all rows
+// are stored before they meet their inputs: the same numbers by another way.
+void Model::take_product(int thread, int layer, Product product, const Matrix& matrix, const Input& input,
+                         float* out, int64_t stride, Into into) {
+  const Rows in = prepare(thread, input.x, input.stride, nullptr, rows_, input.width, input.norm, matrix);
+  if (runs_.empty() || !changes(layer, product)) return multiply(thread, matrix, in, rows_, out, stride, into);
+  lower(thread, layer, product, input);
+  if (into != Into::gate) {
+    multiply(thread, matrix, in, rows_, out, stride, into);
+    return raise(thread, layer, product, out, stride);
+  }
+  multiply(thread, matrix, in, rows_, gates_.data(), gate_stride_, Into::store, true);
+  raise(thread, layer, product, gates_.data(), gate_stride_);
+  const auto [first, last] = share_panels(thread, matrix, true);
+  for (int row = 0; row < rows_; row++)
+    kernels_->gate(gates_.data() + size_t(row) * gate_stride_, first, last, out + row * stride);
+}
+
+bool Model::changes(int layer, Product product) const {
+  return std::any_of(runs_.begin(), runs_.end(),
+                     [&](const Run& run) { return run.adapter->layers[layer][product].is_there(); });
+}
+
+// What the As of adapters make of their rows; those few that all threads need at once each makes for itself.
+void Model::lower(int thread, int layer, Product product, const Input& input) {
+  const bool alone = rows_ <= PRIVATE_ROWS;
+  Own& own = own_[thread];
+  float* low = alone ? own.low.data() : low_.data();
+  const auto [first, last] = alone ? std::pair<int, int>(0, rows_) : share(rows_, thread, pool_->size());
+  for (const Run& run : runs_) {
+    const Change& change = run.adapter->layers[layer][product];
+    if (!change.is_there()) continue;
+    const int end = std::min(last, run.row + run.rows);
+    for (int row = std::max(first, run.row); row < end; row += LOW_ROWS) {
+      const int rows = std::min(LOW_ROWS, end - row);
+      Rows x;
+      x.values = input.x + row * input.stride;
+      x.stride = input.stride;
+      if (input.norm) {
+        for (int i = 0; i < rows; i++)
+          kernels_->normalize(x.values + i * x.stride, input.norm, input.width, config_.rms_norm_eps,
+                              own.normed.data() + size_t(i) * x_stride_);
+        x.values = own.normed.data();
+        x.stride = x_stride_;
+      }
+      kernels_->multiply(change.a, x, rows, 0, change.a.panels(), low + size_t(row) * low_stride_, low_stride_,
+                         Into::store);
+    }
+  }
+  if (!alone) pool_->meet();
+}
+
+// Adds what the Bs of adapters make of that, in the panels that this thread has multiplied itself.
+void Model::raise(int thread, int layer, Product product, float* out, int64_t stride) {
+  const float* low = rows_ <= PRIVATE_ROWS ? own_[thread].low.data() : low_.data();
+  for (const Run& run : runs_) {
+    const Change& change = run.adapter->layers[layer][product];
+    if (!change.is_there()) continue;
+    const auto [first, last] = share_panels(thread, change.b, product == GATE_UP);
+    Rows x;
+    x.values = low + size_t(run.row) * low_stride_;
+    x.stride = low_stride_;
+    kernels_->multiply(change.b, x, run.rows, first, last, out + run.row * stride, stride, Into::add);
+  }
 }
 
 void Model::turn_row(Cache& cache, int layer, const Slice& slice, int row, int first_head, int last_head) {
@@ -267,8 +375,8 @@ void Model::attend(Cache& cache, int thread, int layer, const Item& item) {
 void Model::run_layer(Cache& cache, int thread, int index) {
   const Layer& layer = layers_[index];
   const int width = config_.hidden_size;
-  Rows in = prepare(thread, x_.data(), x_stride_, nullptr, rows_, width, layer.attention_norm, layer.qkv);
-  multiply(thread, layer.qkv, in, rows_, qkv_.data(), qkv_stride_, Into::store);
+  take_product(thread, index, QKV, layer.qkv, {x_.data(), x_stride_, width, layer.attention_norm}, qkv_.data(),
+               qkv_stride_, Into::store);
   pool_->meet();
   if (!single_) {
     const auto [first, last] = share(rows_, thread, pool_->size());
@@ -279,14 +387,14 @@ void Model::run_layer(Cache& cache, int thread, int index) {
   for (size_t i; (i = size_t(next_[index].fetch_add(1, std::memory_order_relaxed))) < items_.size();)
     attend(cache, thread, index, items_[i]);
   pool_->meet();
-  in = prepare(thread, mixed_.data(), mixed_stride_, nullptr, rows_, config_.query_width(), nullptr, layer.out);
-  multiply(thread, layer.out, in, rows_, x_.data(), x_stride_, Into::add);
+  take_product(thread, index, OUT, layer.out, {mixed_.data(), mixed_stride_, config_.query_width(), nullptr},
+               x_.data(), x_stride_, Into::add);
   pool_->meet();
-  in = prepare(thread, x_.data(), x_stride_, nullptr, rows_, width, layer.feed_norm, layer.gate_up);
-  multiply(thread, layer.gate_up, in, rows_, act_.data(), act_stride_, Into::gate);
+  take_product(thread, index, GATE_UP, layer.gate_up, {x_.data(), x_stride_, width, layer.feed_norm}, act_.data(),
+               act_stride_, Into::gate);
   pool_->meet();
-  in = prepare(thread, act_.data(), act_stride_, nullptr, rows_, config_.intermediate_size, nullptr, layer.down);
-  multiply(thread, layer.down, in, rows_, x_.data(), x_stride_, Into::add);
+  take_product(thread, index, DOWN, layer.down, {act_.data(), act_stride_, config_.intermediate_size, nullptr},
+               x_.data(), x_stride_, Into::add);
   pool_->meet();
 }
 

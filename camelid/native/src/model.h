@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "adapter.h"
 #include "kernels.h"
 #include "pool.h"
 #include "sampling.h"
@@ -73,6 +74,7 @@ struct Sequence {
   std::vector<Chosen> chosen;  // what the last step chose
   bool read = false;           // take down what the model finds at the end of the prompt
   Reading reading;
+  std::shared_ptr<const Adapter> adapter;  // what changes the model for this request; null: nothing
   // Below 1, a draft is also kept if the model finds it at least so likely as the likeliest token times this.
   float dial = 1;
 
@@ -108,6 +110,10 @@ class Model {
     int row, rows, start;  // its first row in the step, and that row's position
     int out, outs;         // its first row of logits
   };
+  struct Run {  // rows that one adapter changes
+    const Adapter* adapter;
+    int row, rows;
+  };
   struct Item {  // a piece of attention
     int slice, head, row, rows;
   };
@@ -120,18 +126,31 @@ class Model {
   };
   struct Own {  // what one thread has for itself
     Lines lines;
-    std::vector<float> line, scratch, spare;
+    std::vector<float> line, scratch, spare, normed, low;
+  };
+  struct Input {  // what a product is made of: rows, normalized first unless `norm` is null
+    const float* x;
+    int64_t stride;
+    int width;
+    const float* norm;
   };
 
   void take_step(Cache&, const std::vector<Sequence*>&, const std::vector<int>& counts);
   void plan(const std::vector<Sequence*>&, const std::vector<int>& counts, bool choose);
   void forward(Cache&, float* all_logits, float* hidden = nullptr);
+  void find_runs();
   void run_layer(Cache&, int thread, int layer);
+  void take_product(int thread, int layer, Product, const Matrix&, const Input&, float* out, int64_t stride, Into);
+  bool changes(int layer, Product) const;
+  void lower(int thread, int layer, Product, const Input&);
+  void raise(int thread, int layer, Product, float* out, int64_t stride);
   void attend(Cache&, int thread, int layer, const Item&);
   void turn_row(Cache&, int layer, const Slice&, int row, int first_head, int last_head);
   Rows prepare(int thread, const float* x, int64_t stride, const int* index, int rows, int width,
                const float* norm, const Matrix& target);
-  void multiply(int thread, const Matrix&, const Rows&, int rows, float* out, int64_t stride, Into);
+  std::pair<int, int> share_panels(int thread, const Matrix&, bool in_pairs) const;
+  void multiply(int thread, const Matrix&, const Rows&, int rows, float* out, int64_t stride, Into,
+                bool in_pairs = false);
   void embed(int row, int32_t token);
   void verify(const Slice&, float* logits, float* spare);
   void read(const Slice&, const float* logits, float* spare);
@@ -149,10 +168,11 @@ class Model {
 
   // one step at a time:
   std::mutex busy_;
-  int x_stride_, qkv_stride_, mixed_stride_, act_stride_, logit_stride_;
+  int x_stride_, qkv_stride_, mixed_stride_, act_stride_, gate_stride_, logit_stride_;
   int positions_ = 0;                   // of the rotary tables
   std::vector<float> cosines_, sines_;  // (positions, head_dim / 2)
   std::vector<Slice> slices_;
+  std::vector<Run> runs_;
   std::vector<Item> items_;
   std::vector<int> out_rows_;
   std::vector<int32_t> row_tokens_;
@@ -160,6 +180,8 @@ class Model {
   int rows_ = 0;
   bool single_ = false;  // every slice is one row
   std::vector<float> x_, qkv_, mixed_, act_, logits_;
+  std::vector<float> gates_, low_;  // with adapters: gates and inputs before they meet; what the As make of rows
+  int low_stride_ = 0;
   Lines shared_;
   std::vector<Own> own_;
   std::vector<std::atomic<int>> next_;  // the next piece of attention of each layer, then of the choices

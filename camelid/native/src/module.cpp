@@ -5,11 +5,15 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 
+#include "adapter.h"
 #include "kernels.h"
 #include "model.h"
 #include "pack.h"
@@ -86,6 +90,11 @@ bool pack_into(const std::vector<Grid>& grids, bool half, bool in_turn, int type
   return pack(sources, in_turn, matrix, out.data(), *Pool::shared(threads));
 }
 
+// An adapter that holds on to the arrays it was made of.
+struct HeldAdapter : Adapter {
+  std::vector<nb::object> owners;
+};
+
 // A model that holds on to the arrays it was made of.
 struct Bound {
   std::unique_ptr<Model> model;
@@ -99,6 +108,28 @@ void check(const Matrix& matrix, int outputs, int inputs, const char* name) {
     throw std::invalid_argument(std::string(name) + " has another shape than the config says");
 }
 
+// What a product takes in and gives out, gates and inputs in whole panels.
+std::pair<int, int> widths(const Config& config, int product) {
+  switch (product) {
+    case QKV: return {config.hidden_size, config.query_width() + 2 * config.key_width()};
+    case OUT: return {config.query_width(), config.hidden_size};
+    case GATE_UP: return {config.hidden_size, 2 * round_up(config.intermediate_size, LANES)};
+    default: return {config.intermediate_size, config.hidden_size};
+  }
+}
+
+// Whether an adapter was made for a model of these widths.
+bool fits(const Config& config, const Adapter& adapter) {
+  if (int(adapter.layers.size()) != config.num_hidden_layers) return false;
+  for (const auto& layer : adapter.layers)
+    for (int product = 0; product < PRODUCTS; product++) {
+      const Change& change = layer[product];
+      const auto [inputs, outputs] = widths(config, product);
+      if (change.is_there() && (change.a.inputs != inputs || change.b.outputs != outputs)) return false;
+    }
+  return true;
+}
+
 // Whether a sequence may read `count` tokens and `more` that are guessed or chosen.
 void check_step(const Config& config, const Cache& cache, const Sequence& s, int count, int more) {
   const int end = s.computed + count + more;
@@ -109,6 +140,7 @@ void check_step(const Config& config, const Cache& cache, const Sequence& s, int
   const auto known = [&](int32_t token) { return token >= 0 && token < config.vocab_size; };
   for (int i = 0; i < count; i++) require(known(s.tokens[s.computed + i]), "no such token");
   for (int32_t token : s.drafts) require(known(token), "no such token");
+  require(!s.adapter || fits(config, *s.adapter), "an adapter of another model");
   require(s.allowed.empty() || int(s.allowed.size()) * 32 >= config.vocab_size, "too few bits");
 }
 
@@ -183,6 +215,26 @@ NB_MODULE(_native, m) {
       .def_ro("margin", &Reading::margin)
       .def_ro("top", &Reading::top);
 
+  nb::class_<HeldAdapter>(m, "Adapter")
+      .def("__init__",
+           [](HeldAdapter* self, int layers,
+              const std::vector<std::tuple<int, int, const Packed*, const Packed*>>& changes) {
+             require(layers > 0 && !changes.empty(), "an adapter changes something of some layers");
+             auto adapter = std::make_unique<HeldAdapter>();
+             adapter->layers.resize(layers);
+             for (const auto& [layer, product, a, b] : changes) {
+               require(layer >= 0 && layer < layers && product >= 0 && product < PRODUCTS, "no such product");
+               require(a && b && !a->matrix.quantized() && !b->matrix.quantized(), "changes are of floats");
+               require(a->matrix.outputs == b->matrix.inputs, "an A makes what its B takes");
+               adapter->layers[layer][product] = {a->matrix, b->matrix};
+               adapter->rank = std::max(adapter->rank, a->matrix.outputs);
+               adapter->owners.push_back(a->owner);
+               adapter->owners.push_back(b->owner);
+             }
+             new (self) HeldAdapter(std::move(*adapter));
+           },
+           "layers"_a, "changes"_a);
+
   nb::class_<Sequence>(m, "Sequence")
       .def("__init__",
            [](Sequence* self, std::vector<int32_t> tokens, const Sampling& sampling, std::vector<int32_t> stops) {
@@ -204,6 +256,8 @@ NB_MODULE(_native, m) {
       .def_rw("allowed", &Sequence::allowed)
       .def_rw("dial", &Sequence::dial)
       .def_rw("read", &Sequence::read)
+      .def("use", [](Sequence& self, std::shared_ptr<HeldAdapter> adapter) { self.adapter = std::move(adapter); },
+           "adapter"_a, "From now on the model is changed by this adapter for this sequence.")
       .def_ro("reading", &Sequence::reading)
       .def_prop_ro("chosen", [](const Sequence& self) { return self.chosen; }, nb::rv_policy::move)
       .def_prop_ro("length", [](const Sequence& self) { return self.tokens.size(); })
