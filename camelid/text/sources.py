@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from camelid.errors import DataError, RecipeError
-from camelid.files import hash_json
+from camelid.files import hash_file, hash_json
 from camelid.text.languages import language_code
 from camelid.text.template import Template
 
@@ -20,6 +20,7 @@ Form = Literal["auto", "text", "alpaca", "sharegpt", "messages", "pairs", "rows"
 
 SUFFIXES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".parquet")
 PACKINGS = (".gz", ".zst")
+_HASHED_BYTES = 1 << 30  # a larger file would take seconds at every start
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,21 @@ def find_files(source: Source, data_root: Path | str) -> list[Path]:
 
 
 def fingerprint_source(source: Source, data_root: Path | str) -> str:
-    """Return 16 hexadecimal digits that change with the source's settings or its files' sizes or times."""
+    """Return 16 hexadecimal digits that change with the source's settings or its files' names or content.
+
+    A copy of the data elsewhere has the same ones. Does not cover changes within a file of more than 1 GiB:
+    of these the size and the time of the last change count.
+    """
     state: list[object] = [dataclasses.asdict(source)]
     if source.path:
-        stats = [(str(path), path.stat()) for path in find_files(source, data_root)]
-        state += [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+        files = find_files(source, data_root)
+        state += [[os.path.relpath(path, data_root), _fingerprint_file(path)] for path in files]
     return hash_json(state)
+
+
+def _fingerprint_file(path: Path) -> object:
+    stat = path.stat()
+    return hash_file(path) if stat.st_size <= _HASHED_BYTES else [stat.st_size, stat.st_mtime_ns]
 
 
 def file_kind(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The source: what a recipe may say of one, and what it is told when it says something else."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -82,7 +83,18 @@ def test_the_fingerprint_follows_settings_and_files(tmp_path):
     prints.append(fingerprint_source(Source(name="s", path="a.txt", lang="en"), tmp_path))
     (tmp_path / "a.txt").write_text("xy")
     prints.append(fingerprint_source(Source(name="s", path="a.txt"), tmp_path))
-    assert len(set(prints)) == 3
+    (tmp_path / "a.txt").write_text("yx")  # of the same size
+    prints.append(fingerprint_source(Source(name="s", path="a.txt"), tmp_path))
+    assert len(set(prints)) == 4
+
+
+def test_the_fingerprint_is_the_same_for_a_copy_of_the_data(tmp_path):
+    source = Source(name="s", path="texts")
+    for name, time_s in [("one", 1_000_000_000), ("two", 1_700_000_000)]:
+        (tmp_path / name / "texts").mkdir(parents=True)
+        (tmp_path / name / "texts" / "a.txt").write_text("x")
+        os.utime(tmp_path / name / "texts" / "a.txt", (time_s, time_s))
+    assert fingerprint_source(source, tmp_path / "one") == fingerprint_source(source, str(tmp_path / "two"))
 
 
 @pytest.mark.parametrize(
