@@ -91,7 +91,7 @@ class Recognizer:
         rows = [places[word] for word in set(words_of(messages)) if word in places]
         if not rows:
             return int(self.priors.argmax())
-        return int((self.weights[rows].sum(axis=0) + self.priors).argmax())
+        return int((np.add.reduce(self.weights.take(rows, 0)) + self.priors).argmax())
 
 
 def plain_features(messages: Sequence[Message], reading: Reading) -> tuple[float, float, float, float, float]:
