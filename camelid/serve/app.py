@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from camelid.errors import CamelidError
 from camelid.serve import page
@@ -21,6 +21,7 @@ from camelid.serve.doors import DOORS
 from camelid.serve.guard import Guard
 from camelid.serve.refusals import Refusal, error_response, refuse
 from camelid.serve.settings import ServeSettings
+from camelid.serve.visit import Reception
 
 _TOLD = [
     "x-camelid-" + name
@@ -47,13 +48,13 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
         finally:
             core.close()
 
-    routes: list[BaseRoute] = [_route(core, door) for door in DOORS]
-    routes.append(Route("/openapi.json", _tell_document))
-    routes += page.routes(core)
+    routes = [_route(core, door) for door in DOORS]
+    routes.append(Route("/openapi.json", _tell_document, name="openapi"))
+    routes += page.routes(core, most_bytes=settings.max_body_bytes, within_s=settings.read_s)
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _explain_http, CamelidError: _explain, Exception: _explain},
+        exception_handlers={HTTPException: _explain_http, CamelidError: _explain},
     )
     app.state.core = core
     app.add_middleware(Guard, settings=settings)
@@ -65,6 +66,7 @@ def make_app(settings: ServeSettings, core: Core | None = None) -> Starlette:
             allow_headers=["*"],
             expose_headers=["x-request-id", "retry-after", *_TOLD],
         )
+    app.add_middleware(Reception, core=core, routes=routes)  # the last that is added comes first
     return app
 
 

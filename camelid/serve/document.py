@@ -1,5 +1,6 @@
 """The OpenAPI document: every door, made of the models that requests are checked with."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -60,6 +61,10 @@ def _error_of(door: Door) -> type[BaseModel]:
 
 def _describe(door: Door, places: dict[type[BaseModel], Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": door.name, "summary": door.summary}
+    if names := re.findall(r"{(\w+)}", door.path):
+        told["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
     if door.takes:
         content = {"application/json": {"schema": places[door.takes]}}
         told["requestBody"] = {"required": True, "content": content}

@@ -1,6 +1,5 @@
 """A way in: a path, what it takes and gives, and everything between the wire and its dialect."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +27,9 @@ from camelid.serve.wire import (
 class Door:
     """One path and method.
 
-    takes: what the body must hold; None for none. gives: what it answers with, for the document.
-    streams: the media type of a streamed reply, "" without one. any_type: whatever the body calls itself.
-    text: the answer is plain text.
+    path: what stands in braces is given to the handler. takes: what the body must hold; None for none.
+    gives: what it answers with, for the document. streams: a streamed reply's media type, "" without one.
+    any_type: whatever the body calls itself. text: the answer is plain text.
     """
 
     method: str
@@ -54,63 +53,42 @@ class _Entrance:
         self._door, self._core = door, core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(scope, self._door.name)
-        VISIT.set(visit)
-        headers = {"x-request-id": visit.id}
+        visit = VISIT.get() or Visit(scope, self._door.name)
         try:
             arguments = await self._read(scope, receive)
-            await while_there(receive, self._serve(arguments, send, headers, visit))
+            await while_there(receive, self._serve(arguments, send, visit))
         except Gone:
             visit.outcome = "gone"
-        except asyncio.CancelledError:
-            visit.outcome = "cut"  # the time to drain was over
-            raise
         except TimeoutError:
             visit.outcome = "stuck"
             abort(scope)
         except Exception as error:
-            if visit.started:
+            if visit.answered:
                 raise
-            await self._refuse(error, scope, receive, send, headers, visit)
-        finally:
-            visit.end(self._core)
+            visit.fail(error)
+            await error_response(refuse(error), scope["path"])(scope, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> list[BaseModel]:
+    async def _read(self, scope: Scope, receive: Receive) -> list[Any]:
         door, settings = self._door, self._core.settings
         if door.takes is None:
-            return []
+            return [*scope.get("path_params", {}).values()]
         kind = header(scope, b"content-type").partition(";")[0].strip().lower()
         if not door.any_type and kind not in ("", "application/json") and not kind.endswith("+json"):
             raise Refusal(f"Send application/json; found {kind}.", status=415, code="unsupported_media_type")
         body = await read_body(scope, receive, most_bytes=settings.max_body_bytes, within_s=settings.read_s)
         return [parse(door.takes, body)]
 
-    async def _serve(self, arguments: list[Any], send: Send, headers: dict[str, str], visit: "Visit") -> None:
+    async def _serve(self, arguments: list[Any], send: Send, visit: Visit) -> None:
         reply = await self._door.handle(self._core, *arguments)
-        visit.started = True
         if isinstance(reply, Whole):
-            await send_whole(send, reply, headers)
+            await send_whole(send, reply)
             return
         try:
-            failure = await send_streamed(send, reply, headers, within_s=self._core.settings.write_s)
+            failure = await send_streamed(send, reply, within_s=self._core.settings.write_s)
             if failure:
                 visit.fail(failure)
         finally:
             reply.close()
-
-    async def _refuse(
-        self,
-        error: Exception,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: dict[str, str],
-        visit: "Visit",
-    ) -> None:
-        visit.fail(error)
-        response = error_response(refuse(error), scope["path"])
-        response.headers.update(headers)
-        await response(scope, receive, send)
 
 
 def abort(scope: Scope) -> None:

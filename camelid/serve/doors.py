@@ -1,5 +1,8 @@
 """Every way in, in one table."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from camelid.serve.core import Core
 from camelid.serve.dialects import chat, completions, messages, ollama, responses, words
 from camelid.serve.door import Door
@@ -14,6 +17,7 @@ from camelid.serve.schema.completions import (
     EmbeddingReply,
     EmbeddingRequest,
     Health,
+    Model,
     Models,
     TokenizeReply,
     TokenizeRequest,
@@ -44,16 +48,26 @@ async def _metrics(core: Core) -> Whole:
 
 
 async def _models(core: Core) -> Whole:
-    entries = [
-        {"id": name, "object": "model", "created": core.created, "owned_by": "camelid"} for name in core.names
-    ]
-    return Whole({"object": "list", "data": entries})
+    entries = [_describe(core, name) for name in core.names]
+    return Whole({"object": "list", "data": entries, "has_more": False})
+
+
+async def _model(core: Core, name: str) -> Whole:
+    return Whole(_describe(core, core.check_name(name)))
+
+
+def _describe(core: Core, name: str) -> dict[str, Any]:
+    """Return a model in OpenAI's words, and in Anthropic's beside them."""
+    told = {"id": name, "object": "model", "created": core.created, "owned_by": "camelid"}
+    since = datetime.fromtimestamp(core.created, UTC).isoformat().replace("+00:00", "Z")
+    return {**told, "type": "model", "display_name": name, "created_at": since}
 
 
 DOORS = (
     Door("GET", "/health", "health", "Whether the server works.", _health, gives=Health),
     Door("GET", "/metrics", "metrics", "Figures for Prometheus.", _metrics, text=True),
     Door("GET", "/v1/models", "models", "What can be asked for.", _models, gives=Models),
+    Door("GET", "/v1/models/{model}", "model", "One of them.", _model, gives=Model),
     Door(
         *("POST", "/v1/chat/completions", "chat", "Answer a conversation.", chat.answer),
         takes=ChatRequest,

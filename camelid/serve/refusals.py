@@ -24,6 +24,8 @@ _ANTHROPIC_KINDS = {
     429: "rate_limit_error",
     503: "overloaded_error",
 }
+_TOO_LONG = "context_length_exceeded"
+_LONG = {"/v1/completions": "prompt", "/v1/responses": "input", "/v1/embeddings": "input"}  # else messages
 _OPENAI_KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 
@@ -52,7 +54,7 @@ def refuse(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, ContextTooLongError):
-        return Refusal(str(error), code="context_length_exceeded", param="messages")
+        return Refusal(str(error), code=_TOO_LONG)
     if isinstance(error, RequestError):
         return Refusal(str(error))
     if isinstance(error, CamelidError):
@@ -71,7 +73,8 @@ def error_body(refusal: Refusal, path: str) -> dict[str, Any]:
         kind = _ANTHROPIC_KINDS.get(status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": message}}
     kind = _OPENAI_KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": refusal.param, "code": refusal.code}}
+    param = _LONG.get(path, "messages") if refusal.code == _TOO_LONG else refusal.param
+    return {"error": {"message": message, "type": kind, "param": param, "code": refusal.code}}
 
 
 def error_response(refusal: Refusal, path: str) -> Response:

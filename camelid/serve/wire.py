@@ -137,28 +137,20 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def send_whole(send: Send, reply: Whole, headers: Mapping[str, str], status: int = 200) -> None:
+async def send_whole(send: Send, reply: Whole) -> None:
     """Send a reply in one piece."""
     body = reply.body if isinstance(reply.body, bytes) else to_json(reply.body)
-    fields = {
-        **headers,
-        **reply.headers,
-        "content-type": reply.media_type,
-        "content-length": str(len(body)),
-    }
-    await send({"type": "http.response.start", "status": status, "headers": _raw(fields)})
+    fields = {**reply.headers, "content-type": reply.media_type, "content-length": str(len(body))}
+    await send({"type": "http.response.start", "status": 200, "headers": _raw(fields)})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_streamed(
-    send: Send, reply: Streamed, headers: Mapping[str, str], *, within_s: float
-) -> Exception | None:
+async def send_streamed(send: Send, reply: Streamed, *, within_s: float) -> Exception | None:
     """Send a reply in pieces, and return what went wrong after its beginning, if something did.
 
     Raises TimeoutError when the reader took nothing for so long.
     """
     fields = {
-        **headers,
         **reply.headers,
         "content-type": reply.media_type,
         "cache-control": "no-cache",

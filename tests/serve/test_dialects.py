@@ -208,3 +208,12 @@ def test_ollama_errors_are_ollamas(olla):
     assert caught.value.status_code == 404
     with pytest.raises(ollama.ResponseError, match="num_gpu is not supported"):
         olla.chat("llama", messages=HELLO, options={"num_gpu": 1})
+
+
+def test_models_are_described_to_everybody_one_by_one(client, claude, http):
+    for found in (client.models.retrieve("llama"), claude.models.retrieve("llama")):
+        assert found.id == "llama"
+    assert [model.id for model in claude.models.list()] == [model.id for model in client.models.list()]
+    assert claude.models.retrieve("blend").display_name == "blend"
+    missing = http.get("/v1/models/lama")
+    assert missing.status_code == 404 and "Did you mean 'llama'?" in missing.text

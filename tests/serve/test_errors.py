@@ -99,6 +99,14 @@ def test_what_fits_exactly_is_answered(http):
 
 
 @pytest.mark.parametrize(
+    ("path", "field"), [("completions", "prompt"), ("responses", "input"), ("embeddings", "input")]
+)
+def test_what_is_too_long_is_named_by_the_field_that_holds_it(http, path, field):
+    error = refuse(http, f"/v1/{path}", model="llama", **{field: "wool " * 3000})
+    assert (error["code"], error["param"]) == ("context_length_exceeded", field)
+
+
+@pytest.mark.parametrize(
     ("path", "fields", "message"),
     [
         ("/v1/completions", {"model": "llama", "prompt": []}, "prompt"),

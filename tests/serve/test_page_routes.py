@@ -152,3 +152,12 @@ def test_without_a_sheet_the_command_is_named(client):
     reply = client.get("/sheet")
     assert reply.status_code == 404
     assert "camelid compare" in reply.text
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"text": "\\ud800"}', b'{"text": NaN}', b'{"text": "\xff"}', b"[" * 100_000]
+)
+def test_what_is_no_text_is_no_fault_of_ours(client, body):
+    for path in ("/markdown", "/votes"):
+        reply = client.post(path, content=body, headers={"content-type": "application/json"})
+        assert reply.status_code == 400 and "must be JSON" in reply.json()["error"]["message"]

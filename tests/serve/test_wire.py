@@ -8,8 +8,10 @@ import shutil
 import httpx
 import pytest
 from served import HELLO, give_router
+from starlette.testclient import TestClient
 
 from camelid.serve.app import make_app
+from camelid.serve.guard import hash_keys
 from camelid.serve.runners import Bell, EngineDied, Stepper, ThreadRunning
 from camelid.serve.settings import ServeSettings, is_public
 from camelid.serve.wire import EVENTS, Gone, Streamed, read_body, send_streamed, while_there
@@ -35,7 +37,7 @@ def test_a_reader_who_takes_nothing_is_given_up_and_all_is_freed():
     async def play():
         reply = Streamed(numbers(closed), lambda: None, lambda error: b"")
         with pytest.raises(TimeoutError):
-            await send_streamed(send, reply, {}, within_s=0.01)
+            await send_streamed(send, reply, within_s=0.01)
 
     asyncio.run(play())
     assert closed == ["chunks"]
@@ -54,7 +56,7 @@ def test_an_error_in_mid_stream_is_told_and_ends_it():
 
     async def play():
         reply = Streamed(breaking(), lambda: None, lambda error: b"sorry")
-        return await send_streamed(send, reply, {}, within_s=5)
+        return await send_streamed(send, reply, within_s=5)
 
     assert str(asyncio.run(play())) == "inside"
     assert [message.get("body") for message in sent[1:]] == [b"a", b"sorry", b""]
@@ -207,3 +209,49 @@ def test_two_models_of_different_tokenizers_answer_each_in_its_own(pair_folder, 
             assert counts[0] != counts[1]
 
     asyncio.run(play())
+
+
+SEEN = {
+    ("GET", "/"): ("page", "ok", 200),
+    ("GET", "/page/main.js"): ("page", "ok", 200),
+    ("GET", "/page/none.js"): ("page", "not_found", 404),
+    ("POST", "/markdown"): ("markdown", "invalid_api_key", 401),
+    ("GET", "/votes"): ("votes", "invalid_api_key", 401),
+    ("GET", "/sheet"): ("sheet", "not_found", 404),
+    ("GET", "/openapi.json"): ("openapi", "ok", 200),
+    ("GET", "/v1/models/llama"): ("model", "ok", 200),
+    ("DELETE", "/v1/models/llama"): ("model", "method_not_allowed", 405),
+    ("GET", "/nothing/here"): ("none", "not_found", 404),
+    ("POST", "/v1/completions"): ("completions", "unsupported_media_type", 415),
+}
+
+
+def test_no_request_goes_unseen(pair_folder, caplog):
+    """The page's own, those for what is not there, and those that the keys refuse are named and counted."""
+    caplog.set_level("INFO", logger="camelid.serve")
+    settings = ServeSettings(str(pair_folder), threads=1, key_hashes=hash_keys(["secret-of-the-herd"]))
+    key = {"x-api-key": "secret-of-the-herd"}
+    names = {}
+    with TestClient(make_app(settings)) as client:
+        for (method, path), (_, outcome, status) in SEEN.items():
+            known = {} if outcome == "invalid_api_key" else key
+            reply = client.request(method, path, headers={**known, "content-type": "text/plain"})
+            assert reply.status_code == status, path
+            names[reply.headers["x-request-id"]] = method, path
+        metrics = client.get("/metrics", headers=key).text
+    lines = {record.fields["id"]: record.fields for record in caplog.records if record.msg == "request"}
+    assert len(names) == len(SEEN)
+    for name, asked in names.items():
+        door, outcome, status = SEEN[asked]
+        assert (lines[name]["outcome"], lines[name]["status"]) == (outcome, status)
+        assert f'camelid_requests_total{{door="{door}",model="",outcome="{outcome}"}}' in metrics
+
+
+def test_a_fault_of_ours_is_500_with_a_name_and_a_traceback(pair_folder, caplog, monkeypatch):
+    monkeypatch.setattr("camelid.serve.page.render", lambda text: 1 / 0)
+    with TestClient(make_app(ServeSettings(str(pair_folder), threads=1))) as client:
+        reply = client.post("/markdown", json={"text": "x"})
+    assert reply.status_code == 500 and reply.json()["error"]["code"] == "internal_error"
+    (failed,) = [record for record in caplog.records if record.msg == "failed"]
+    assert failed.fields["id"] == reply.headers["x-request-id"]
+    assert failed.exc_info[0] is ZeroDivisionError

@@ -6,6 +6,7 @@ or style may stand in the page's HTML (its policy refuses both), and no model's 
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -22,13 +24,13 @@ from camelid.errors import CamelidError
 from camelid.serve.markdown import render
 from camelid.serve.rating import describe, rate
 from camelid.serve.refusals import Refusal, error_response, refuse
+from camelid.serve.visit import VISIT
 from camelid.serve.votes import Votes, comparisons, preferences, read_vote
 from camelid.serve.wire import Gone, read_body
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _HERE = Path(__file__).parent
-_MOST_BYTES, _READ_S = 4 << 20, 20.0  # of a vote: a conversation and two replies
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -70,24 +72,23 @@ class Shown(Protocol):
         """Return the votes; None when the server keeps none."""
 
 
-def routes(core: Shown) -> list[Route]:
+def routes(core: Shown, *, most_bytes: int = 4 << 20, within_s: float = 20.0) -> list[Route]:
     """Return the page's routes: `/`, `/page/*`, `/markdown`, `/votes`, `/votes/export` and `/sheet`.
 
     `/` and `/page/*` hold nothing private, and must be open where the others need a key.
+    most_bytes, within_s: of a request's body, and for it to arrive.
     """
     files = {path.name: path.read_bytes() for path in _HERE.iterdir() if path.suffix in _KINDS}
-    ends = _Endpoints(core, files)
-    table: list[tuple[str, Endpoint, list[str]]] = [
-        ("/", ends.page, ["GET"]),
-        ("/page/{name}", ends.file, ["GET"]),
-        ("/markdown", ends.markdown, ["POST"]),
-        ("/votes", ends.votes, ["GET", "POST"]),
-        ("/votes/export", ends.export, ["GET"]),
-        ("/sheet", ends.sheet, ["GET"]),
+    ends = _Endpoints(core, files, functools.partial(_read_json, most_bytes=most_bytes, within_s=within_s))
+    table: list[tuple[str, str, Endpoint, list[str]]] = [
+        ("page", "/", ends.page, ["GET"]),
+        ("page", "/page/{name}", ends.file, ["GET"]),
+        ("markdown", "/markdown", ends.markdown, ["POST"]),
+        ("votes", "/votes", ends.votes, ["GET", "POST"]),
+        ("votes_export", "/votes/export", ends.export, ["GET"]),
+        ("sheet", "/sheet", ends.sheet, ["GET"]),
     ]
-    return [
-        Route(path, _refusing(end), methods=methods, include_in_schema=False) for path, end, methods in table
-    ]
+    return [Route(path, _refusing(end), methods=methods, name=name) for name, path, end, methods in table]
 
 
 def _refusing(endpoint: Endpoint) -> Endpoint:
@@ -97,6 +98,8 @@ def _refusing(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except Gone:
+            if visit := VISIT.get():
+                visit.outcome = "gone"
             return Response(status_code=400)  # nobody reads it
         except CamelidError as error:
             return error_response(refuse(error), request.url.path)
@@ -107,8 +110,10 @@ def _refusing(endpoint: Endpoint) -> Endpoint:
 class _Endpoints:
     """What each route answers."""
 
-    def __init__(self, core: Shown, files: dict[str, bytes]) -> None:
-        self.core, self.files = core, files
+    def __init__(
+        self, core: Shown, files: dict[str, bytes], read: Callable[[Request], Awaitable[dict[str, Any]]]
+    ) -> None:
+        self.core, self.files, self.read = core, files, read
 
     async def page(self, request: Request) -> Response:
         return self._send(request, "page.html")
@@ -120,7 +125,7 @@ class _Endpoints:
         return self._send(request, name)
 
     async def markdown(self, request: Request) -> Response:
-        value = await _read_json(request)
+        value = await self.read(request)
         text = value.get("text")
         if not isinstance(text, str) or len(value) != 1:
             raise Refusal('Expected {"text": "…"} and nothing else.', param="text")
@@ -128,7 +133,7 @@ class _Endpoints:
 
     async def votes(self, request: Request) -> Response:
         if request.method == "POST":
-            vote = read_vote(await _read_json(request))
+            vote = read_vote(await self.read(request))
             await run_in_threadpool(self._votes().add, vote)
             return JSONResponse({"id": vote.id, "choice": vote.choice}, 201, _SAFE)
         if self.core.votes is None:
@@ -173,7 +178,7 @@ def _frame_policy(body: bytes) -> str:
     return FRAME_POLICY.format(hash=base64.b64encode(hashlib.sha256(script).digest()).decode())
 
 
-async def _read_json(request: Request) -> dict[str, Any]:
+async def _read_json(request: Request, *, most_bytes: int, within_s: float) -> dict[str, Any]:
     """Return a request's JSON object.
 
     The content type is asked for because a form on a stranger's page could send anything else unasked.
@@ -185,10 +190,10 @@ async def _read_json(request: Request) -> dict[str, Any]:
         raise Refusal(
             f"Send application/json; found {kind[:80]!r}.", status=415, code="unsupported_media_type"
         )
-    body = await read_body(request.scope, request.receive, most_bytes=_MOST_BYTES, within_s=_READ_S)
+    body = await read_body(request.scope, request.receive, most_bytes=most_bytes, within_s=within_s)
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = from_json(body, allow_inf_nan=False)  # json.loads would let half a character pass
+    except ValueError as error:
         raise Refusal("The body must be JSON in UTF-8; it is not.") from error
     if not isinstance(value, dict):
         raise Refusal("The body must be a JSON object.")
