@@ -39,10 +39,11 @@ MULTILINGUAL = ("de", "es", "fr")
 COPY, DICTIONARY = "copying the source", "word dictionary"
 LABELS = "TF-IDF and logistic regression"
 LEAD = "first sentence"
-OTHER = "answer from another conversation"
+DRAWN = "an answer drawn from the training data"
 GOLD = "the story itself"
 
 Answer = Callable[[Item], str]
+_OWN = "camelid's own corpus, held out"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _make_sentiments(corpus: Corpus, prompts: dict[str, Any]) -> list[Part]:
     told = {
         "film-sentences": ("Sentences on films", "sentence polarity, held out"),
         "pros-cons": ("Product reviews", "pros and cons, held out"),
-        "world-reviews": ("Reviews in four languages", "camelid's own corpus, held out"),
+        "world-reviews": ("Reviews in four languages", _OWN),
     }
     parts = []
     for name, (title, where) in told.items():
@@ -168,7 +169,7 @@ def _make_intents(corpus: Corpus, prompts: dict[str, Any]) -> list[Part]:
     trained = corpus.train.get(name, ())
     intents = tuple(sorted({record.answer for record in trained}))
     items = _items(corpus.held_out.get(name, ()), choices=intents)
-    task = Task(name, "A customer's intent", ("accuracy", "macro_f1"), "choose", items)
+    task = Task(name, "A customer's intent", ("accuracy",), "choose", items)
     where = f"Banking77, held out, one of {len(intents)} intents"
     return [Part(task, where, _labels_beside(corpus, name, _templates(prompts.get(name))))]
 
@@ -185,39 +186,47 @@ def _labels_beside(corpus: Corpus, name: str, prompts: Sequence[str]) -> dict[st
 
 def _make_talks(corpus: Corpus, seed: int) -> list[Part]:
     """Return the conversations: of each one answer, in the context of all before it."""
-    held = corpus.held_out
-    talks = {
-        "assistant": (
-            "Assistant's turns",
-            "Schema-Guided Dialogue, held out by dialogue",
-            held.get("assistant"),
-        ),
-        "coffee": ("Orders taken", "Taskmaster-4, held out by dialogue", held.get("coffee")),
-        "personas": (
-            "Small talk in two manners",
-            "Personality Chat, held out by answer",
-            [*held.get("friendly", ()), *held.get("professional", ())],
-        ),
+    told = {
+        "assistant": ("Assistant's turns", "Schema-Guided Dialogue, held out by dialogue"),
+        "coffee": ("Orders taken", "Taskmaster-4, held out by dialogue"),
+        "friendly": ("Small talk, friendly", "Personality Chat, held out by answer"),
+        "professional": ("Small talk, professional", "Personality Chat, held out by answer"),
     }
-    own = held.get("world-talk", ())
-    chatter = [*held.get("chatter", ()), *(record for record in own if record.task == "smalltalk")]
-    village = [record for record in own if record.task != "smalltalk"]
+    parts = [_make_talk(name, title, where, corpus, seed) for name, (title, where) in told.items()]
     for lang in ("en", *MULTILINGUAL):
-        language = LANGUAGE_NAMES[lang]
-        where = "ChatterBot's corpus and camelid's own, held out"
-        talks[f"smalltalk.{lang}"] = (f"Small talk in {language}", where, _in(lang, chatter))
-        where = "camelid's own corpus, held out"
-        talks[f"village.{lang}"] = (f"A farm shop's talk in {language}", where, _in(lang, village))
-    return [
-        _make_talk(name, title, where, records or (), seed) for name, (title, where, records) in talks.items()
-    ]
+        title, where = f"Small talk in {LANGUAGE_NAMES[lang]}", f"ChatterBot's corpus, held out; {_OWN}"
+        both, keep = ("chatter", "world-talk"), _keeper(lang, smalltalk=True)
+        parts.append(_make_talk(f"smalltalk.{lang}", title, where, corpus, seed, both, keep))
+        title, keep = f"A farm shop's talk in {LANGUAGE_NAMES[lang]}", _keeper(lang, smalltalk=False)
+        parts.append(_make_talk(f"village.{lang}", title, _OWN, corpus, seed, ("world-talk",), keep))
+    return parts
 
 
-def _make_talk(name: str, title: str, where: str, records: Iterable[Record], seed: int) -> Part:
-    pool = _items(_cut_anywhere(records, seed))
-    other = {one.id: two.target for one, two in zip(pool, (*pool[1:], *pool[:1]), strict=True)}
+def _keeper(lang: str, *, smalltalk: bool) -> Callable[[Record], bool]:
+    return lambda record: record.lang == lang and (record.task == "smalltalk") == smalltalk
+
+
+def _make_talk(
+    name: str,
+    title: str,
+    where: str,
+    corpus: Corpus,
+    seed: int,
+    sources: Sequence[str] = (),
+    keep: Callable[[Record], bool] = lambda _: True,
+) -> Part:
+    """Return the conversations of some sources, of that name by default, which are to be kept."""
+    held, trained = (
+        [record for source in sources or (name,) for record in side.get(source, ()) if keep(record)]
+        for side in (corpus.held_out, corpus.train)
+    )
+    answers = [turn.content for record in trained for turn in record.messages if turn.role == "assistant"]
+    pool = _items(_cut_anywhere(held, seed))
     task = Task(name, title, ("chrf", "exact_match", "bits_per_byte"), "generate", pool)
-    return Part(task, where, {OTHER: lambda item: other[item.id]} if len(pool) > 1 else {})
+    beside: dict[str, Answer] = {}
+    if answers:
+        beside[DRAWN] = lambda item: random.Random(item.id).choice(answers)
+    return Part(task, where, beside)
 
 
 def _cut_anywhere(records: Iterable[Record], seed: int) -> list[Record]:
@@ -229,10 +238,6 @@ def _cut_anywhere(records: Iterable[Record], seed: int) -> list[Record]:
         if ends:
             cut.append(replace(record, messages=record.messages[: draw.choice(ends) + 1]))
     return cut
-
-
-def _in(lang: str, records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record.lang == lang]
 
 
 def _items(records: Iterable[Record], choices: tuple[str, ...] = ()) -> tuple[Item, ...]:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import stored
-from reference_asked import COPY, DICTIONARY, GOLD, LABELS, LEAD, MULTILINGUAL, OTHER
+from reference_asked import COPY, DICTIONARY, DRAWN, GOLD, LABELS, LEAD, MULTILINGUAL, STORY_TOKENS
 
 from camelid.compare.metrics import find_metric
 from camelid.text.languages import LANGUAGE_NAMES
 
 ROLES = ("llama", "alpaca")
 NAMES = {"llama": "Llama", "alpaca": "Alpaca"}
+_MANNERS = ("friendly", "professional")
 
 # A row of the mission: what it is called, the part that it is judged on (the first that there is), its metric
 # and the baseline that stands beside it.
@@ -19,10 +20,10 @@ MISSION: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("summarization", ("summaries", "abstracts"), "rouge_l", LEAD),
     ("translation", ("translation",), "chrf", DICTIONARY),
     ("sentiment", ("film-sentences",), "accuracy", LABELS),
-    ("chat", ("smalltalk", "smalltalk.en"), "chrf", OTHER),
-    ("assistant", ("assistant",), "chrf", OTHER),
+    ("chat", ("smalltalk", "smalltalk.en"), "chrf", DRAWN),
+    ("assistant", ("assistant",), "chrf", DRAWN),
     ("customer service", ("banking",), "accuracy", LABELS),
-    ("multilingual", ("multilingual",), "chrf", OTHER),
+    ("multilingual", ("multilingual",), "chrf", DRAWN),
 )
 _READ = {
     "generation": "stories, bits per byte (less is better)",
@@ -60,18 +61,29 @@ def render(data: Mapping[str, Any]) -> str:
         render_mission(data),
         _legend(data),
         _table("Stories", parts, ("stories",)),
+        _say_ends(parts),
         _table("Summaries", parts, ("summaries", "abstracts", "titles")),
         _directions("Translation, Tatoeba", parts, "tatoeba.", "translation"),
         _directions("Translation without English, of which nothing was trained", parts, "pivot.", "pivot"),
-        _directions(
-            "Translation of picture captions, Multi30k, the hard case", parts, "multi30k.", "multi30k"
-        ),
+        _directions("Translation of picture captions, the hard case", parts, "multi30k.", "multi30k"),
         _table("Sentiment", parts, ("film-sentences", "pros-cons", "world-reviews")),
         _table("An assistant and a shop", parts, ("assistant", "banking", "coffee")),
-        _table("Small talk", parts, ("smalltalk", *_by_language("smalltalk"), "personas")),
+        _table("Small talk", parts, ("smalltalk", *_by_language("smalltalk"), *_MANNERS)),
         _table("In four languages", parts, ("multilingual", *_by_language("village"))),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _say_ends(parts: Mapping[str, Any]) -> str:
+    """Return how many stories were brought to an end, beside what a greedy continuation repeats."""
+    if "stories" not in parts:
+        return ""
+    num = parts["stories"]["metrics"]["bits_per_byte"]["n"]
+    ended = " and ".join(f"the {NAMES[role]} {num - parts['stories']['cut'][role]}" for role in ROLES)
+    return (
+        f"Of {num} stories gone on with for at most {STORY_TOKENS} tokens, {ended} came to their end by "
+        "themselves. Repetition and diversity are of those words, the story itself cut at as many."
+    )
 
 
 def say_against(data: Mapping[str, Any]) -> list[str]:
@@ -108,7 +120,8 @@ def _table(title: str, parts: Mapping[str, Any], names: Sequence[str]) -> str:
             )
     if not rows:
         return ""
-    where = "; ".join(dict.fromkeys(parts[name]["where"] for name in names if name in parts))
+    told = [place for name in names if name in parts for place in parts[name]["where"].split("; ")]
+    where = "; ".join(dict.fromkeys(told))
     columns = ["", "metric", "Llama", "Alpaca", "ahead", "beside it"]
     return f"**{title}.** {where[:1].upper()}{where[1:]}.\n\n{stored.table(columns, rows)}"
 
@@ -123,13 +136,15 @@ def _directions(title: str, parts: Mapping[str, Any], beginning: str, whole: str
             cells = [_figure(told, "chrf", role) + _mark(told, role) for role in ROLES]
             blue = [_figure(bleu, "bleu", role) for role in ROLES]
             beside = [_figure(told, "chrf", each) for each in (COPY, DICTIONARY)]
-            label = "all" if name == whole else _say_direction(name)
-            rows.append([f"{label} ({told['n']})", *cells, *beside, *blue])
+            label = (
+                "all with English" if name == "multi30k" else "all" if name == whole else _say_direction(name)
+            )
+            rows.append([f"{label} ({told['n']})", *cells, *beside, *blue, _figure(bleu, "bleu", DICTIONARY)])
     if not rows:
         return ""
     where = parts[names[-1]]["where"]
     columns = ["", "Llama, chrF", "Alpaca, chrF", f"{COPY}, chrF", f"{DICTIONARY}, chrF"]
-    columns += ["Llama, BLEU", "Alpaca, BLEU"]
+    columns += ["Llama, BLEU", "Alpaca, BLEU", f"{DICTIONARY}, BLEU"]
     return f"**{title}.** {where}.\n\n{stored.table(columns, rows)}"
 
 

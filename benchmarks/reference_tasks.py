@@ -39,18 +39,22 @@ from camelid.route.folder import hash_pair
 from camelid.text.tokenizer import Tokenizer
 
 PACKAGES = ("numpy", "sacrebleu", "rouge-score", "scikit-learn")
-LIMIT = 300  # items of a part
+LIMIT = 200  # items of a part
 KEPT = stored.HOUSE / "runs" / "reference_tasks"  # what was answered, so that a second run goes on
 TIMED = ("assistant", "tatoeba.en-de", "smalltalk.en", "stories")
 TIMED_PROMPTS = 8  # of each of these
+TIMED_TOKENS = 48  # of each answer
 
 # Parts taken together, their items as one set: what that is called, and how the parts' names begin.
 TOGETHER = {
     "translation": ("Translation, six directions with English", ("tatoeba.",)),
     "pivot": ("Translation, six directions without English, never trained", ("pivot.",)),
-    "multi30k": ("Translation of captions, six directions", ("multi30k.",)),
+    "multi30k": (
+        "Translation of captions, four directions with English",
+        ("multi30k.en-", "multi30k.de-en", "multi30k.fr-en"),
+    ),
     "summaries": ("Summaries", ("abstracts", "titles")),
-    "smalltalk": ("Small talk in four languages", ("smalltalk.", "personas")),
+    "smalltalk": ("Small talk in four languages", ("smalltalk.",)),
     "multilingual": (
         "Talk in German, Spanish and French",
         tuple(f"{kind}.{lang}" for kind in ("smalltalk", "village") for lang in reference_asked.MULTILINGUAL),
@@ -157,7 +161,7 @@ def _put_together(name: str, title: str, members: Sequence[Answered]) -> Answere
     shared = [each for each in members[0].beside if all(each in member.beside for member in members)]
     return Answered(
         dataclasses.replace(members[0].task, name=name, title=title),
-        "; ".join(dict.fromkeys(member.where for member in members)),
+        "; ".join(dict.fromkeys(place for member in members for place in member.where.split("; "))),
         [item for member in members for item in member.items],
         {role: [score for member in members for score in member.scores[role]] for role in ROLES},
         {each: [score for member in members for score in member.beside[each]] for each in shared},
@@ -256,7 +260,7 @@ def _time(contestant: Contestant, answered: Mapping[str, Answered]) -> np.ndarra
     cost = time_apart(
         contestant.folder,
         prompts,
-        {name: each.task.max_tokens for name, each in asked.items()},
+        dict.fromkeys(asked, TIMED_TOKENS),
         stop_ids=(),  # both say as many, so that the times are of the same places
         sizes=contestant.tokenizer.num_bytes,
         loading=contestant.loading,

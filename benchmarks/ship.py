@@ -96,6 +96,8 @@ def _read_sheet(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is of other weights. Run: camelid compare {folder}")
     for task in sheet["tasks"]:
         task["examples"] = []
+    words = sheet["command"].split(" ")
+    sheet["command"] = " ".join(Path(word).name if word.startswith("/") else word for word in words)
     for model in sheet["models"]:
         model["folder"] = Path(model["folder"]).name
     return sheet

@@ -65,7 +65,8 @@ def test_no_answers_score_nothing_and_the_page_says_so(questions):
     paces = {role: speeds for role in quick.ROLES}
     tasks = {task: scores[task][metrics[0]] for task, metrics in quick.METRICS.items()}
     packed = {"scores": tasks, "pace": paces, "bits_per_byte": {"llama": 0.5, "alpaca": 0.75}}
-    page = quick.render({"scores": scores, "pace": paces, "weights": {"f32": packed, "int8": packed}})
+    weights = {"f32": packed, "int8": packed}
+    page = quick.render({"scores": scores, "pace": paces, "ratio": 1.0, "weights": weights})
     assert "| sentiment · accuracy | 30 | 100.0 (100.0 to 100.0) | 0.0 (0.0 to 0.0) | 100.0" in page
     assert "| bits per byte | 0.5000 / 0.7500 | 0.5000 / 0.7500 |" in page
     assert "| sentiment · accuracy | 100.0 / 0.0 | 100.0 / 0.0 |" in page

@@ -46,6 +46,7 @@ def finished(tmp_path_factory):
     save_router(folder, dataclasses.replace(router, models=hash_pair(folder)))
     assert run(["compare", str(folder), "--only", "sentiment", "--limit", "3", "--no-measure"]) == 0
     sheet = json.loads((folder / "sheet" / "sheet.json").read_text(encoding="utf-8"))
+    sheet["command"] = f"camelid compare {folder}"
     sheet["tasks"][0]["examples"] = [{"prompt": "What somebody wrote."}]
     (folder / "sheet" / "sheet.json").write_text(json.dumps(sheet), encoding="utf-8")
     return folder
