@@ -18,7 +18,7 @@ from camelid.train.upbringing import AlpacaSettings, LlamaSettings, TokenizerSet
 HOUSE = Path(__file__).parents[1]
 ROOMS = (
     *("errors", "files", "recipe", "text", "model", "native", "generate", "train"),
-    *("compare", "route", "pair", "serve", "export", "cli"),
+    *("compare", "route", "speaker", "pair", "serve", "export", "cli"),
 )
 MODULES = sorted((HOUSE / "camelid").rglob("*.py"))
 BENCHMARKS = sorted((HOUSE / "benchmarks").glob("*.py"))

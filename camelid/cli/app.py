@@ -32,11 +32,13 @@ _EXAMPLES = {
     "chat": (
         "camelid chat pairs/demo",
         "camelid chat pairs/demo --model llama --temperature 0.8",
+        "camelid chat my/adapter",
         "echo 'When do you open?' | camelid chat pairs/demo",
     ),
     "generate": (
         "camelid generate pairs/demo 'Translate into German: The llama sleeps.' --model llama",
         "camelid generate pairs/demo 'Once upon a time' --continue --temperature 0.8 --seed 1",
+        "camelid generate my/model 'Hello!' --adapter my/adapter",
     ),
     "samples": (
         "camelid samples pairs/demo",
@@ -71,6 +73,7 @@ _EXAMPLES = {
         "camelid serve pairs/demo",
         "camelid serve pairs/demo --host 0.0.0.0 --api-keys keys.txt --votes votes.sqlite",
         "camelid serve my/model --port 0 --threads 2",
+        "camelid serve pairs/demo --adapter kind=my/adapter --adapter terse=other/adapter",
     ),
     "pair": (
         "camelid pair --llama SmolLM2-1.7B-Instruct --alpaca SmolLM2-135M-Instruct --out pairs/smol",

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from camelid.cli.options import (
+    AdapterFolder,
+    Base,
     MaxTokens,
     MinP,
     Model,
@@ -33,13 +35,17 @@ def chat(
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
     seed: Seed = None,
+    adapter: AdapterFolder = None,
+    base: Base = None,
 ) -> None:
-    """Talk with a pair, or with one model.
+    """Talk with a pair, with one model, or with an adapter.
 
     Without a folder the pair that came with camelid answers. Answers appear as they come, and what was said
-    before is remembered. Ctrl-C stops an answer, Ctrl-D
-    leaves, /help lists the commands. Lines from a pipe are turns too. With --model auto the pair's router
-    chooses who answers, and says why.
+    before is remembered. Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. Lines from a pipe
+    are turns too. With --model auto the pair's router chooses who answers, and says why.
+
+    The folder may be an adapter's, ours or peft's: the model that it names, or --base, answers with it, and
+    /model asks that model without it.
     """
     options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
     from camelid.cli.conversation import Conversation
@@ -47,7 +53,7 @@ def chat(
     from camelid.cli.voices import choose_voice, open_voices
 
     place = choose_folder(folder)
-    voices = open_voices(place)
+    voices = open_voices(place, adapter=adapter, base=base)
     voice = choose_voice(voices, model, "alpaca")
     conversation = Conversation(voices, voice, options, system=system, interactive=sys.stdin.isatty())
     conversation.greet(str(folder or "camelid's own pair"))

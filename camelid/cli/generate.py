@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from camelid.cli.options import (
+    AdapterFolder,
+    Base,
     MaxTokens,
     MinP,
     Model,
@@ -50,6 +52,8 @@ def generate(
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
     seed: Seed = None,
+    adapter: AdapterFolder = None,
+    base: Base = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer and its figures as JSON, when it is whole.")
     ] = False,
@@ -58,7 +62,7 @@ def generate(
 
     Of a pair the Alpaca answers, and the Llama goes on with a text, unless --model says otherwise; with
     --model auto the router chooses who answers, and says why. A model without a chat template can only
-    --continue.
+    --continue. An adapter is asked with --adapter, or by its folder in the model's place.
     """
     options = sampling_options(max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed)
     place, prompt = _tell_apart(folder, prompt)
@@ -68,7 +72,9 @@ def generate(
     from camelid.pair import read_all
 
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
-    voice = choose_voice(open_voices(place), model, "llama" if continue_ else "alpaca")
+    voice = choose_voice(
+        open_voices(place, adapter=adapter, base=base), model, "llama" if continue_ else "alpaca"
+    )
     continue_ = continue_ or voice.tokenizer.template is None
     if not continue_:
         stream = voice.stream(text, **options)
@@ -102,7 +108,7 @@ def _tell_apart(first: str, second: str | None) -> tuple[Path, str]:
 
     if second is not None:
         return Path(first), second
-    if any((Path(first) / name).is_file() for name in ("pair.json", "config.json")):
+    if any((Path(first) / name).is_file() for name in ("pair.json", "config.json", "adapter_config.json")):
         raise RequestError(f"Say what {first} is to answer, in quotes: camelid generate {first} 'Hello!'")
     return choose_folder(None), first
 

@@ -22,6 +22,16 @@ OptionalFolder = Annotated[
 ]
 PairFolder = Annotated[Path, typer.Argument(metavar="PAIR", help="A pair folder.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="Who answers: llama, alpaca or auto.")]
+AdapterFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapter", help="A LoRA adapter's folder, ours or peft's: answer with it.", show_default=False
+    ),
+]
+Base = Annotated[
+    Path | None,
+    typer.Option(help="Where the model of an adapter's folder is, if not where it says.", show_default=False),
+]
 DataRoot = Annotated[
     Path | None, typer.Option(help="Where the paths of a recipe's sources begin.", show_default=False)
 ]

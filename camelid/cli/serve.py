@@ -22,6 +22,14 @@ def serve(
         str, typer.Option(help="Where to listen; 127.0.0.1 is this machine alone.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="A LoRA adapter of the model, or of one of the pair's: one more model, by that name. May be "
+            "given several times.",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="So many processes, each with the models and a queue of its own.")
     ] = 1,
@@ -88,8 +96,8 @@ def serve(
 ) -> None:
     """Answer over HTTP: OpenAI's API, Anthropic's and Ollama's, and a page to chat on.
 
-    A pair answers as auto, llama, alpaca and blend; a model by its folder's name. Ctrl-C or SIGTERM lets what
-    runs come to its end.
+    A pair answers as auto, llama, alpaca and blend; a model by its folder's name; an adapter by the name that
+    it is given here. Ctrl-C or SIGTERM lets what runs come to its end.
     """
     from camelid.errors import RecipeError
     from camelid.serve.guard import hash_keys, read_keys
@@ -108,6 +116,7 @@ def serve(
     os.environ.pop("CAMELID_API_KEY", None)  # nobody downstream needs it
     settings = ServeSettings(
         folder=str(find_model(place) or place),
+        adapters=_read_adapters(adapter or []),
         backend=backend,
         weights=weights,
         threads=threads,
@@ -137,6 +146,24 @@ def serve(
             serve_many(settings, bound, workers, ready=greet)
         else:
             serve_one(settings, bound, ready=greet)
+
+
+def _read_adapters(told: list[str]) -> dict[str, str]:
+    """Return the folders of adapters by name.
+
+    Raises RecipeError for one without a name, or with another's.
+    """
+    from camelid.errors import RecipeError
+
+    folders: dict[str, str] = {}
+    for each in told:
+        name, equals, folder = each.partition("=")
+        if not (name and equals and folder):
+            raise RecipeError(f"--adapter takes a name and a folder, NAME=FOLDER; found {each!r}.")
+        if name in folders:
+            raise RecipeError(f"Two adapters are called {name!r}. Give each a name of its own.")
+        folders[name] = folder
+    return folders
 
 
 def _say_address(host: str, port: int) -> str:

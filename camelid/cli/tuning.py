@@ -209,7 +209,8 @@ def _show(report: dict[str, Any]) -> None:
         print("\nNo pair was held out, so nothing is known of new ones.")
     out = shlex.quote(report["out"])
     if report["adapter"]:
-        print(f"\nThe adapter is in {out}. Make a model of it: camelid merge {out} --out FOLDER")
+        print(f"\nThe adapter is in {out}. Talk with it: camelid chat {out}")
+        print(f"Make a model of it: camelid merge {out} --out FOLDER")
     else:
         print(f"\nThe model is in {out}. Talk with it: camelid chat {out}")
 

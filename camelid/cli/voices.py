@@ -1,18 +1,23 @@
-"""Who can answer: both models of a pair and the router between them, or the one model of a model folder."""
+"""Who can answer: both models of a pair and the router between them, or the one model of a model folder; and
+any of these models with an adapter.
+"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from camelid.cli.options import find_model, open_speakers
-from camelid.errors import RequestError, suggest
+from camelid.cli.options import find_model
+from camelid.errors import RecipeError, RequestError, suggest
 from camelid.generate.sampling import SamplingOptions
+from camelid.model.adapter import RESERVED, find_base, is_adapter, read_adapter, sort_adapters
+from camelid.model.pairfile import ROLES
 from camelid.pair import AUTO, Messages, Pair, Speaker, Stream
 
 
 class Chooser:
     """The router of a pair, asked like one of its models; contexts and tokens are the Alpaca's."""
 
-    name = AUTO
+    name, adapter = AUTO, ""
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
@@ -48,24 +53,45 @@ class Chooser:
 Voice = Speaker | Chooser
 
 
-def open_voices(folder: Path) -> dict[str, Voice]:
-    """Return who can answer, by name; of a pair "auto" too.
+def open_voices(folder: Path, *, adapter: Path | None = None, base: Path | None = None) -> dict[str, Voice]:
+    """Return who can answer, by name; of a pair "auto" too, and the adapter by its folder's name.
 
-    Raises CheckpointError when the folder is neither a pair nor a model.
+    folder: a pair's, a model's, or an adapter's. adapter: one more to load, of a pair the model's that it
+        belongs to. base: the pair or model of an adapter's folder, if not where the adapter says.
+
+    Raises CheckpointError when the folder is nothing of the kind or an adapter does not belong to it,
+    RecipeError for a base where no adapter's folder is given.
     """
-    if find_model(folder) is not None:
-        return dict(open_speakers(folder))
-    pair = Pair(folder)
-    return {**pair.speakers, AUTO: Chooser(pair)}
+    if is_adapter(folder):
+        if adapter:
+            raise RecipeError(f"{folder} is an adapter itself. Leave out --adapter, or name a model instead.")
+        folder, adapter = base or find_base(read_adapter(folder)), folder
+    elif base:
+        raise RecipeError(f"--base is for an adapter's folder; {folder} is none. Leave --base out.")
+    model = find_model(folder)
+    name = folder.resolve().name
+    adapters = _name_apart(adapter, ROLES if model is None else (name,)) if adapter else {}
+    if model is None:
+        pair = Pair(folder, adapters=adapters)
+        return {**pair.speakers, AUTO: Chooser(pair)}
+    speaker = Speaker(model, name=name, adapters=sort_adapters(adapters, {name: model})[name])
+    return {name: speaker, **{each: speaker.adapted(each) for each in adapters}}
+
+
+def _name_apart(adapter: Path, models: Sequence[str]) -> dict[str, Path]:
+    """Return an adapter by its folder's name, or by one more like it where a model is called so."""
+    name = adapter.resolve().name
+    return {name + "-adapter" * (name in (*models, *RESERVED)): adapter}
 
 
 def choose_voice(voices: dict[str, Voice], name: str, default: str) -> Voice:
-    """Return the voice of that name; without a name `default`, or the only one there is.
+    """Return the voice of that name; without a name an adapter's, `default`, or the only one there is.
 
     Raises RequestError when there is no such voice.
     """
     if not name:
-        return voices.get(default) or next(iter(voices.values()))
+        adapted = next((voice for voice in voices.values() if voice.adapter), None)
+        return adapted or voices.get(default) or next(iter(voices.values()))
     if name not in voices:
         raise RequestError(f"There is no model {name!r} here.{suggest(name, voices)}")
     return voices[name]

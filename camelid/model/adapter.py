@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from camelid.errors import CheckpointError, RecipeError, suggest
 from camelid.model.config import DecoderConfig
-from camelid.model.folder import ADAPTER_CONFIG, CONFIG, read_json_object
+from camelid.model.folder import ADAPTER_CONFIG, CONFIG, read_config, read_json_object
 from camelid.model.tensors import read_floats, tensor_shapes
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."  # what peft puts before a module's name
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+RESERVED = ("auto", "blend")  # what a pair answers to besides its models' names
 # The products that a layer is computed in, and the modules whose outputs follow each other in each.
 PRODUCTS = {
     "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -165,23 +166,21 @@ def find_base(adapter: Adapter) -> Path:
     )
 
 
-def choose_owner(adapter: Adapter, models: Mapping[str, tuple[Path, DecoderConfig]]) -> str:
-    """Return the name of the model, one of several by folder and config, that an adapter changes.
+def choose_owner(adapter: Adapter, models: Mapping[str, Path]) -> str:
+    """Return the name of the model, one of several by folder, that an adapter changes.
 
     It is the one that the adapter names as its base, or the only one whose products it fits, or the only one
     of these whose last layer it changes.
 
     Raises CheckpointError when it fits none, or it cannot be told which.
     """
-    for name, (folder, config) in models.items():
-        if adapter.base and folder.resolve() in (
-            Path(adapter.base).resolve(),
-            (adapter.folder / adapter.base).resolve(),
-        ):
+    configs = {name: read_config(folder) for name, folder in models.items()}
+    named = {(place / adapter.base).resolve() for place in (Path(), adapter.folder) if adapter.base}
+    problems: dict[str, CheckpointError] = {}
+    for name, config in configs.items():
+        if models[name].resolve() in named:
             check_fits(adapter, config)
             return name
-    problems: dict[str, CheckpointError] = {}
-    for name, (_, config) in models.items():
         try:
             check_fits(adapter, config)
         except CheckpointError as error:
@@ -192,7 +191,7 @@ def choose_owner(adapter: Adapter, models: Mapping[str, tuple[Path, DecoderConfi
         raise CheckpointError(
             f"The adapter in {adapter.folder} does not fit the {' nor the '.join(models)}. {first}"
         )
-    whole = [name for name in fitting if _changes_last(adapter, models[name][1])]
+    whole = [name for name in fitting if _changes_last(adapter, configs[name])]
     for found in (fitting, whole):
         if len(found) == 1:
             return found[0]
@@ -203,12 +202,16 @@ def choose_owner(adapter: Adapter, models: Mapping[str, tuple[Path, DecoderConfi
 
 
 def sort_adapters(
-    folders: Mapping[str, Path | str], models: Mapping[str, tuple[Path, DecoderConfig]]
+    folders: Mapping[str, Path | str], models: Mapping[str, Path]
 ) -> dict[str, dict[str, Path | str]]:
-    """Return the adapters of each model by name: of several models, by `choose_owner`.
+    """Return the adapters of each model, all by name and folder: whose each is `choose_owner` says.
 
-    Raises CheckpointError for one that cannot be read or whose owner cannot be told.
+    Raises CheckpointError for one that cannot be read or whose owner cannot be told, RecipeError for one that
+    is called like a model.
     """
+    taken = next((name for name in folders if name in (*models, *RESERVED)), None)
+    if taken is not None:
+        raise RecipeError(f"An adapter cannot be called {taken!r}, as a model is. Give it another name.")
     owned: dict[str, dict[str, Path | str]] = {name: {} for name in models}
     for name, folder in folders.items():
         owned[choose_owner(read_adapter(folder), models)][name] = folder

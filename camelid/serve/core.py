@@ -14,6 +14,7 @@ from camelid.generate.backend import Backend, room_for
 from camelid.generate.engine import Load
 from camelid.generate.native_backend import NativeModel
 from camelid.generate.sampling import SamplingSettings
+from camelid.model.adapter import sort_adapters
 from camelid.model.folder import CONFIG
 from camelid.pair import Pair, Speaker
 from camelid.serve.grammar import Grammars
@@ -52,18 +53,18 @@ class Ask:
 
 
 class Voice:
-    """One loaded model, and who runs it."""
+    """One loaded model, perhaps with an adapter, and who runs it."""
 
     def __init__(self, speaker: Speaker, stepper: Stepper) -> None:
-        self.name, self.speaker = speaker.name, speaker
+        self.name, self.adapter, self.speaker = speaker.name, speaker.adapter, speaker
         self.model: Backend = speaker.model
         self.grammars = Grammars(
             speaker.folder, vocab_size=self.model.vocab_size, stop_ids=speaker.tokenizer.stop_ids
         )
         self.runner: Runner = (
-            EngineRunner(self.model.engine, stepper)
+            EngineRunner(self.model.engine, stepper, self.adapter)
             if isinstance(self.model, NativeModel)
-            else ThreadRunner(self.model)
+            else ThreadRunner(self.model, self.adapter)
         )
 
     @property
@@ -76,13 +77,15 @@ class Core:
     """A pair, or one model, that answers many at once.
 
     folder: what is served. names: what a request can ask for. voices: the loaded models by role, or by the
-    folder's name. alike: both read the same tokens. votes: where the page keeps its votes, or None.
+    folder's name, and the same with each adapter by the adapter's name. alike: both read the same tokens.
+    votes: where the page keeps its votes, or None.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
         """Open a pair's or a model's folder; `load` reads it.
 
-        Raises CheckpointError when it is neither.
+        Raises CheckpointError when it is neither, or an adapter does not belong to it, RecipeError for an
+        adapter that has a model's name.
         """
         self.settings = settings
         self.folder = Path(settings.folder)
@@ -95,11 +98,14 @@ class Core:
             self._speakers, self.alike = pair.speakers, bool(pair.file.tokenizer)
         else:
             speaker = Speaker(self.folder, **settings.loading)
-            self._speakers = {speaker.name: speaker}
+            sort_adapters(settings.adapters, {speaker.name: self.folder})  # complains before it loads
+            adapted = {name: speaker.adapted(name) for name in settings.adapters}
+            self._speakers = {speaker.name: speaker, **adapted}
         self.names: tuple[str, ...] = tuple(self._speakers)
         if self.is_pair:
             chooses = Routing.is_there(self.folder)
             self.names = (*["auto"] * chooses, "llama", "alpaca", *["blend"] * self.alike)
+        self.names += tuple(name for name in settings.adapters if name not in self.names)
         self.voices: dict[str, Voice] = {}
         self.slots = Slots(settings.max_running, settings.max_queue)
         self.stepper = Stepper()
@@ -132,7 +138,7 @@ class Core:
         ]
 
     def _loads(self) -> dict[str, Load]:
-        models = {name: voice.model for name, voice in self.voices.items()}
+        models = {name: voice.model for name, voice in self.voices.items() if not voice.adapter}
         return {name: model.engine.load for name, model in models.items() if isinstance(model, NativeModel)}
 
     @property

@@ -113,7 +113,8 @@ class Stepper:
 
     def add(self, engine: Engine) -> None:
         """Step this engine too."""
-        self._engines.append(engine)
+        if engine not in self._engines:
+            self._engines.append(engine)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to step, and to tell this loop of it."""
@@ -180,17 +181,17 @@ class Stepper:
 
 
 class EngineRunner(Runner):
-    """Replies by a native engine."""
+    """Replies by a native engine, with one of its adapters or none."""
 
-    def __init__(self, engine: Engine, stepper: Stepper) -> None:
-        self._engine, self._stepper = engine, stepper
+    def __init__(self, engine: Engine, stepper: Stepper, adapter: str = "") -> None:
+        self._engine, self._stepper, self._adapter = engine, stepper, adapter
         stepper.add(engine)
 
     def submit(self, prompt: list[int], settings: SamplingSettings, **wishes: Any) -> Bell:
         """Return the bell of a reply; the wishes are those of `Engine.submit`."""
         if self._stepper.failure:
             raise EngineDied
-        bell = Bell(self._engine.submit(prompt, settings, **wishes))
+        bell = Bell(self._engine.submit(prompt, settings, adapter=self._adapter, **wishes))
         self._stepper.watch(bell)
         return bell
 
@@ -225,10 +226,10 @@ class ThreadRunning:
 
 
 class ThreadRunner(Runner):
-    """Replies by a model without an engine, each in a thread of its own."""
+    """Replies by a model without an engine, each in a thread of its own, with one of its adapters or none."""
 
-    def __init__(self, model: Backend) -> None:
-        self._model = model
+    def __init__(self, model: Backend, adapter: str = "") -> None:
+        self._model, self._adapter = model, adapter
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, prompt: list[int], settings: SamplingSettings, **wishes: Any) -> Bell:
@@ -267,7 +268,8 @@ class ThreadRunner(Runner):
         options = SamplingOptions(**{name: getattr(settings, name) for name in settings.__dataclass_fields__})  # type: ignore[typeddict-item]
         ending: Ending = "error"
         try:
-            for token_id in self._model.generate(running.prompt, stop_ids=stop_ids, **options):
+            tokens = self._model.generate(running.prompt, stop_ids=stop_ids, adapter=self._adapter, **options)
+            for token_id in tokens:
                 if running.cancelled:
                     break
                 running.first_token_s = running.first_token_s or time.perf_counter()

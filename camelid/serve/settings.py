@@ -3,18 +3,22 @@
 import dataclasses
 import ipaddress
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from camelid.errors import RecipeError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class ServeSettings:
     """What `camelid serve` was told.
 
-    folder: a pair's or a model's. backend, weights, threads: as `load_model` takes them, "" and 0 for its own
-        choice. speculate: let the Alpaca guess for the Llama.
+    folder: a pair's or a model's. adapters: folders of adapters, by the names that requests ask for.
+    backend, weights, threads: as `load_model` takes them, "" and 0 for its own choice. speculate: let the
+        Alpaca guess for the Llama.
     max_running: replies that the engines work at together. max_queue: requests that may wait beside them;
         further ones are refused with 429. max_n: replies to one request. max_body_bytes: of a request.
     read_s: how long a request may take to arrive whole. write_s: how long a reader may take nothing of a
@@ -29,6 +33,7 @@ class ServeSettings:
     """
 
     folder: str
+    adapters: dict[str, str] = field(default_factory=dict)
     backend: str = "auto"
     weights: str = ""
     threads: int = 0
@@ -50,7 +55,12 @@ class ServeSettings:
     any_host: bool = True
 
     def __post_init__(self) -> None:
-        """Raises RecipeError for a number out of its range."""
+        """Raises RecipeError for a number out of its range, or a name that nobody could ask for."""
+        for name in self.adapters:
+            if not _NAME.fullmatch(name):
+                raise RecipeError(
+                    f"An adapter's name is of letters, digits and . _ - without blanks; found {name!r}."
+                )
         for name in ("max_running", "max_n", "max_body_bytes", "read_s", "write_s", "keep_alive_s"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"{name} must be above 0; found {getattr(self, name)}.")
@@ -65,6 +75,7 @@ class ServeSettings:
             "backend": self.backend,
             "weights": self.weights or None,
             "threads": self.threads or None,
+            "adapters": self.adapters,
         }
 
     def to_json(self) -> str:

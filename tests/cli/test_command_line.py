@@ -94,7 +94,7 @@ def test_debug_behind_two_dashes_is_a_word_like_others(camelid, folder):
     ],
 )
 def test_what_nobody_expected_is_one_line_too(camelid, monkeypatch, folder, error, status, message):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("camelid.pair.Pair.__init__", fail)
@@ -103,7 +103,7 @@ def test_what_nobody_expected_is_one_line_too(camelid, monkeypatch, folder, erro
 
 
 def test_ctrl_c_is_status_130(camelid, monkeypatch, folder):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("camelid.pair.Pair.__init__", stop)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from camelid.errors import CheckpointError
+from camelid.errors import CheckpointError, RecipeError
+from camelid.files import write_json
 from camelid.model.adapter import (
     ADAPTER_WEIGHTS,
     PRODUCTS,
@@ -25,6 +26,7 @@ from camelid.model.adapter import (
     sort_adapters,
 )
 from camelid.model.checkpoint import save_model_folder
+from camelid.model.folder import read_config
 
 CONFIG = tiny.make_decoder().config
 
@@ -134,39 +136,48 @@ class TestBase:
 
 
 class TestOwner:
-    def models(self, tmp_path, alpaca=1):
-        configs = {"llama": CONFIG, "alpaca": tiny.make_decoder(num_hidden_layers=alpaca).config}
-        return {name: (tmp_path / name, config) for name, config in configs.items()}
+    @pytest.fixture
+    def models(self, tmp_path):
+        """Return a Llama of two layers and an Alpaca of one."""
+        return self.write(tmp_path, 1)
 
-    def test_it_is_the_only_one_that_fits_or_whose_last_layer_is_changed(self, tmp_path):
-        models = self.models(tmp_path)
+    def write(self, folder, alpaca):
+        for name, depth in (("llama", 2), ("alpaca", alpaca)):
+            write_json(
+                folder / name / "config.json", tiny.make_decoder(num_hidden_layers=depth).config.to_dict()
+            )
+        return {name: folder / name for name in ("llama", "alpaca")}
+
+    def test_it_is_the_only_one_that_fits_or_whose_last_layer_is_changed(self, models):
         assert choose_owner(make_adapter(CONFIG), models) == "llama"
-        assert choose_owner(make_adapter(models["alpaca"][1]), models) == "alpaca"
+        assert choose_owner(make_adapter(read_config(models["alpaca"])), models) == "alpaca"
 
-    def test_it_is_the_one_that_the_adapter_names(self, tmp_path):
-        models = self.models(tmp_path)
-        adapter = make_adapter(models["alpaca"][1], base=str(tmp_path / "llama"))
+    def test_it_is_the_one_that_the_adapter_names(self, models):
+        adapter = make_adapter(read_config(models["alpaca"]), base=str(models["llama"]))
         assert choose_owner(adapter, models) == "llama"
         with pytest.raises(CheckpointError, match="which the model lacks"):
-            choose_owner(make_adapter(CONFIG, base=str(tmp_path / "alpaca")), models)
+            choose_owner(make_adapter(CONFIG, base=str(models["alpaca"])), models)
 
     def test_what_fits_both_alike_must_name_one(self, tmp_path):
-        models = self.models(tmp_path, alpaca=2)
         with pytest.raises(CheckpointError, match=r"fits the llama and the alpaca.*base_model_name_or_path"):
-            choose_owner(make_adapter(CONFIG), models)
+            choose_owner(make_adapter(CONFIG), self.write(tmp_path, 2))
 
-    def test_what_fits_none_is_refused(self, tmp_path):
+    def test_what_fits_none_is_refused(self, models):
         stranger = make_adapter(tiny.make_decoder(hidden_size=64).config)
         with pytest.raises(CheckpointError, match="does not fit the llama nor the alpaca"):
-            choose_owner(stranger, self.models(tmp_path))
+            choose_owner(stranger, models)
 
-    def test_several_are_sorted_by_owner(self, tmp_path):
-        models = self.models(tmp_path)
+    def test_several_are_sorted_by_owner(self, models, tmp_path):
+        kinds = {"kind": CONFIG, "quick": read_config(models["alpaca"]), "terse": CONFIG}
         folders = {
-            name: write_adapter(tmp_path / name, make_adapter(config))
-            for name, config in (("kind", CONFIG), ("quick", models["alpaca"][1]), ("terse", CONFIG))
+            name: write_adapter(tmp_path / name, make_adapter(config)) for name, config in kinds.items()
         }
         assert sort_adapters(folders, models) == {
             "llama": {"kind": folders["kind"], "terse": folders["terse"]},
             "alpaca": {"quick": folders["quick"]},
         }
+
+    @pytest.mark.parametrize("name", ["llama", "auto", "blend"])
+    def test_a_models_name_is_taken(self, models, folder, name):
+        with pytest.raises(RecipeError, match=f"cannot be called '{name}'"):
+            sort_adapters({name: folder}, models)

@@ -87,7 +87,7 @@ def _choose(core: Core, name: str) -> Voice:
 
 
 def _embed(voice: Voice, prompt: list[int]) -> NDArray[np.float32]:
-    mean = voice.model.hidden(prompt).mean(axis=0, dtype=np.float64)
+    mean = voice.model.hidden(prompt, adapter=voice.adapter).mean(axis=0, dtype=np.float64)
     numbers: NDArray[np.float32] = (mean / max(np.linalg.norm(mean), 1e-12)).astype(np.float32)
     return numbers
 
