@@ -35,7 +35,12 @@ PLAIN: dict[str, Any] = {  # what an adapter's config must say, or not say, for 
     "rank_pattern": {}, "alpha_pattern": {},
 }  # fmt: skip
 # Of newer versions of peft, which others would not know.
-_NOT_SAID: dict[str, Any] = {"alora_invocation_tokens": None, "use_qalora": False, "lora_bias": False}
+_NOT_SAID: dict[str, Any] = {
+    "alora_invocation_tokens": None, "arrow_config": None, "kasa_config": None, "layer_replication": None,
+    "lora_bias": False, "monteclora_config": None, "use_bdlora": None, "use_qalora": False,
+}  # fmt: skip
+# Beginnings that take something out of the base's weights, to which the change is then relative.
+_MOVING = ("pissa", "olora", "corda", "lora_ga", "loftq")
 
 Floats = NDArray[np.float32]
 
@@ -269,4 +274,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path} sets {key} to {config[key]!r}, which camelid does not compute. Merge it with peft."
             )
+    begun = str(config.get("init_lora_weights") or "").lower()
+    if begun.startswith(_MOVING):
+        raise CheckpointError(
+            f"{path} sets init_lora_weights to {begun!r}, so it changes no longer its base. Save it with "
+            "peft's path_initial_model_for_weight_conversion, or merge it with peft."
+        )
     return config
