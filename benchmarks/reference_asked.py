@@ -187,19 +187,28 @@ def _labels_beside(corpus: Corpus, name: str, prompts: Sequence[str]) -> dict[st
 def _make_talks(corpus: Corpus, seed: int) -> list[Part]:
     """Return the conversations: of each one answer, in the context of all before it."""
     told = {
-        "assistant": ("Assistant's turns", "Schema-Guided Dialogue, held out by dialogue"),
-        "coffee": ("Orders taken", "Taskmaster-4, held out by dialogue"),
-        "friendly": ("Small talk, friendly", "Personality Chat, held out by answer"),
-        "professional": ("Small talk, professional", "Personality Chat, held out by answer"),
+        "assistant": "Assistant's turns",
+        "coffee": "Orders taken",
+        "friendly": "Small talk, friendly",
+        "professional": "Small talk, professional",
     }
-    parts = [_make_talk(name, title, where, corpus, seed) for name, (title, where) in told.items()]
+    parts = [_make_talk(name, title, (name,), corpus, seed) for name, title in told.items()]
     for lang in ("en", *MULTILINGUAL):
-        title, where = f"Small talk in {LANGUAGE_NAMES[lang]}", f"ChatterBot's corpus, held out; {_OWN}"
-        both, keep = ("chatter", "world-talk"), _keeper(lang, smalltalk=True)
-        parts.append(_make_talk(f"smalltalk.{lang}", title, where, corpus, seed, both, keep))
+        title, keep = f"Small talk in {LANGUAGE_NAMES[lang]}", _keeper(lang, smalltalk=True)
+        parts.append(_make_talk(f"smalltalk.{lang}", title, ("chatter", "world-talk"), corpus, seed, keep))
         title, keep = f"A farm shop's talk in {LANGUAGE_NAMES[lang]}", _keeper(lang, smalltalk=False)
-        parts.append(_make_talk(f"village.{lang}", title, _OWN, corpus, seed, ("world-talk",), keep))
+        parts.append(_make_talk(f"village.{lang}", title, ("world-talk",), corpus, seed, keep))
     return parts
+
+
+_TALKS = {
+    "assistant": "Schema-Guided Dialogue, held out by dialogue",
+    "coffee": "Taskmaster-4, held out by dialogue",
+    "friendly": "Personality Chat, held out by answer",
+    "professional": "Personality Chat, held out by answer",
+    "chatter": "ChatterBot's corpus, held out",
+    "world-talk": _OWN,
+}
 
 
 def _keeper(lang: str, *, smalltalk: bool) -> Callable[[Record], bool]:
@@ -209,17 +218,17 @@ def _keeper(lang: str, *, smalltalk: bool) -> Callable[[Record], bool]:
 def _make_talk(
     name: str,
     title: str,
-    where: str,
+    sources: Sequence[str],
     corpus: Corpus,
     seed: int,
-    sources: Sequence[str] = (),
     keep: Callable[[Record], bool] = lambda _: True,
 ) -> Part:
-    """Return the conversations of some sources, of that name by default, which are to be kept."""
+    """Return the conversations of some sources that are to be kept."""
     held, trained = (
-        [record for source in sources or (name,) for record in side.get(source, ()) if keep(record)]
+        [record for source in sources for record in side.get(source, ()) if keep(record)]
         for side in (corpus.held_out, corpus.train)
     )
+    where = "; ".join(_TALKS[source] for source in sources if corpus.held_out.get(source))
     answers = [turn.content for record in trained for turn in record.messages if turn.role == "assistant"]
     pool = _items(_cut_anywhere(held, seed))
     task = Task(name, title, ("chrf", "exact_match", "bits_per_byte"), "generate", pool)

@@ -32,7 +32,7 @@ from camelid.compare.score import Score
 from camelid.compare.scoring import prompt_ids
 from camelid.compare.task import Item, Task
 from camelid.compare.verdict import Judged, judge_task, settle
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, DataError
 from camelid.files import write_text
 from camelid.model.pairfile import ROLES, read_pair_file
 from camelid.route.folder import hash_pair
@@ -111,6 +111,8 @@ def measure(folder: Path, data_root: Path, *, limit: int, seed: int, told: Told)
     corpus = reference_asked.rebuild_corpus(file, folder, data_root)
     told.say("learning the baselines")
     parts = reference_asked.make_parts(corpus, file, data_root, limit=limit, seed=seed)
+    if not parts:
+        raise DataError(f"{folder} was raised on no source of recipes/reference.toml, which this is about.")
     del corpus
     one, two = (Contestant(role, folder / file.roles[role].folder) for role in ROLES)
     tasks = {part.task.name: part.task for part in parts}

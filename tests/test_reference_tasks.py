@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import random
+import shutil
 
 import pytest
 import reference_asked
@@ -220,6 +221,16 @@ def test_other_data_than_those_it_was_raised_on_are_refused(pair, data, tmp_path
     write(report, [json.dumps({"sources": []})])
     with pytest.raises(DataError, match="the data have changed since the pair was raised"):
         reference_asked.rebuild_corpus(file, tmp_path, data)
+
+
+def test_a_pair_of_other_sources_is_refused(pair, data, tmp_path):
+    shutil.copytree(pair, tmp_path / "pair")
+    file = read_pair_file(pair)
+    table = {**file.provenance["recipe"]["source"][0], "name": "others"}
+    recipe = {**file.provenance["recipe"], "source": [table]}
+    write_pair_file(tmp_path / "pair", dataclasses.replace(file, provenance={"recipe": recipe}))
+    with pytest.raises(DataError, match="was raised on no source of recipes/reference"):
+        reference_tasks.measure(tmp_path / "pair", data, limit=6, seed=0, told=reference_tasks.Told())
 
 
 def test_without_data_the_command_says_so_in_a_line(pair, tmp_path, monkeypatch):
