@@ -10,7 +10,7 @@ from typing import Any
 
 from camelid.errors import CheckpointError, RecipeError
 from camelid.files import write_json
-from camelid.model.folder import CONFIG, PAIR, read_json_object, require_folder
+from camelid.model.folder import ADAPTER_CONFIG, CONFIG, PAIR, read_json_object, require_folder
 from camelid.recipe import fill
 
 PAIR_FORMAT = 1
@@ -132,6 +132,8 @@ def _name_other_content(folder: Path) -> str:
     """Return what a folder without pair.json holds, and what to do about it."""
     if (folder / CONFIG).is_file():
         return "it is one model. Name the folder that holds the pair, often the one above."
+    if (folder / ADAPTER_CONFIG).is_file():
+        return f"it is an adapter. Talk with it: camelid chat {folder}; or give its model and --adapter."
     if (folder / "stages").is_dir():
         return "the run that makes it has not come to its end. Run the same camelid train command again."
     if not any(folder.iterdir()):

@@ -78,6 +78,7 @@ def test_what_cannot_be_is_said_in_a_line(camelid, folder, adapter, tmp_path):
     refused(camelid("generate", llama, HELLO, "--base", alpaca), "--base is for an adapter's folder")
     refused(camelid("chat", adapter, "--adapter", adapter, text="x"), "is an adapter itself")
     refused(camelid("generate", adapter), "Say what")
+    refused(camelid("serve", adapter, "--port", 0), "it is an adapter. Talk with it")
     stranger = write_adapter(tmp_path / "wide", make_adapter(tiny.make_decoder(hidden_size=64).config))
     refused(camelid("chat", folder, "--adapter", stranger, text="x"), "does not fit the llama nor the alpaca")
     (stranger / "adapter_model.safetensors").write_bytes(b"short")

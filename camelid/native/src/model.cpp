@@ -31,8 +31,8 @@ std::pair<int, int> share(int units, int thread, int threads) {
 }
 
 // The places of sequences so that those of one adapter follow each other.
-std::vector<size_t> in_order(const std::vector<Sequence*>& sequences) {
-  std::vector<size_t> places(sequences.size());
+void put_in_order(const std::vector<Sequence*>& sequences, std::vector<size_t>& places) {
+  places.resize(sequences.size());
   std::iota(places.begin(), places.end(), size_t(0));
   const auto adapter = [&](size_t place) { return sequences[place]->adapter.get(); };
   const auto before = [&](size_t one, size_t other) {
@@ -40,7 +40,6 @@ std::vector<size_t> in_order(const std::vector<Sequence*>& sequences) {
   };
   if (!std::is_sorted(places.begin(), places.end(), before))
     std::stable_sort(places.begin(), places.end(), before);
-  return places;
 }
 
 }  // namespace
@@ -150,7 +149,8 @@ void Model::plan(const std::vector<Sequence*>& sequences, const std::vector<int>
   rows_ = 0;
   single_ = true;
   int longest = 0;
-  for (const size_t i : in_order(sequences)) {
+  put_in_order(sequences, order_);
+  for (const size_t i : order_) {
     Sequence& sequence = *sequences[i];
     const int count = counts[i];
     const bool last = count == sequence.pending();

@@ -171,6 +171,7 @@ class Model {
   int x_stride_, qkv_stride_, mixed_stride_, act_stride_, gate_stride_, logit_stride_;
   int positions_ = 0;                   // of the rotary tables
   std::vector<float> cosines_, sines_;  // (positions, head_dim / 2)
+  std::vector<size_t> order_;
   std::vector<Slice> slices_;
   std::vector<Run> runs_;
   std::vector<Item> items_;
