@@ -1,6 +1,7 @@
 """camelid chat: a conversation with either model of a pair, or with one model."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,6 @@ from camelid.cli.options import (
     MaxTokens,
     MinP,
     Model,
-    OptionalFolder,
     Penalty,
     Seed,
     Temperature,
@@ -23,7 +23,14 @@ from camelid.cli.options import (
 
 
 def chat(
-    folder: OptionalFolder = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PAIR|MODEL|ADAPTER",
+            help="A pair's folder, one model's or an adapter's; without one the pair that came with camelid.",
+            show_default=False,
+        ),
+    ] = None,
     model: Model = "",
     system: Annotated[
         str, typer.Option("--system", "-s", help="What the model is told before the conversation.")

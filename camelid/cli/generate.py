@@ -31,8 +31,9 @@ def generate(
     folder: Annotated[
         str,
         typer.Argument(
-            metavar="PAIR|MODEL",
-            help="A pair folder, or one model's; left out, the pair that came with camelid answers.",
+            metavar="PAIR|MODEL|ADAPTER",
+            help="A pair's folder, one model's or an adapter's; left out, the pair that came with camelid "
+            "answers.",
         ),
     ],
     prompt: Annotated[

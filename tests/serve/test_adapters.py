@@ -11,6 +11,7 @@ from served import HELLO, Server
 
 from camelid.model.folder import read_config
 from camelid.pair import Pair
+from camelid.serve.settings import ServeSettings
 
 CHAT = "/v1/chat/completions"
 NAMES = ("llama", "alpaca", "kind", "terse", "quick")
@@ -123,3 +124,8 @@ def test_torch_serves_them_too(pair_folder, adapters, start):
             reply = client.chat.completions.create(model="mine", messages=HELLO, max_tokens=12)
             expected = pair.reply(HELLO, model="mine", max_tokens=12).text
             assert whole(reply.choices[0].message.content) == whole(expected)
+
+
+def test_they_travel_to_workers(adapters):
+    settings = ServeSettings("pair", adapters={name: str(place) for name, place in adapters.items()})
+    assert ServeSettings.from_json(settings.to_json()) == settings
