@@ -23,8 +23,8 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 class Stub:
     """A core for the page, and the two endpoints that it asks.
 
-    replies: by model, what it says, as the pieces it streams. extras: by model, the key "camelid" of the last
-    piece; refusals: what the next requests are refused with, as (status, body, headers). spans: of the first
+    replies: by model, what it says, as the pieces it streams. extras: by model, the key "camelid" of its
+    pieces; refusals: what the next requests are refused with, as (status, body, headers). spans: of the first
     piece. requests: what came. gate: if cleared, a reply waits after its first piece.
     """
 
@@ -71,12 +71,15 @@ class Stub:
         name = asked["model"]
         model = {"auto": "alpaca", "blend": "llama"}.get(name, name)
         about = {"model": model, "reason": "asked by name", "first_token_ms": 12.3, "total_ms": 112.3}
+        about |= self.extras.get(name, {})
         pieces = self.replies[name]
         try:
             for place, piece in enumerate(pieces):
                 chunk = {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+                if place == 0:
+                    chunk["camelid"] = {"model": model, "reason": about["reason"]}
                 if self.spans and place == 0:
-                    chunk["camelid"] = {"drafted_spans": self.spans}
+                    chunk["camelid"]["drafted_spans"] = self.spans
                 yield f"data: {json.dumps(chunk)}\n\n"
                 if place == 0 and not self.gate.is_set():
                     await asyncio.to_thread(self.gate.wait, 30)
@@ -84,7 +87,7 @@ class Stub:
             self.cancelled += 1
             raise
         last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        last["camelid"] = {**about, **self.extras.get(name, {})}
+        last["camelid"] = about
         usage = {"choices": [], "usage": {"completion_tokens": 51}}
         yield f"data: {json.dumps(last)}\n\ndata: {json.dumps(usage)}\n\ndata: [DONE]\n\n"
 

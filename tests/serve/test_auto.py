@@ -41,8 +41,10 @@ def test_the_wire_says_what_python_says(case, folder):
     assert whole.choices[0].message.content == reply.text
     assert (whole.camelid["model"], whole.camelid["reason"]) == (reply.model, reply.decision.reason)
     assert (whole.camelid["model"] == "alpaca") == (name == "the alpaca")
-    joined = "".join(chunk.choices[0].delta.content or "" for chunk in ask(client, stream=True))
-    assert joined == reply.text
+    chunks = list(ask(client, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == reply.text
+    assert name == "in doubt" or chunks[0].camelid["model"] == reply.model
+    assert chunks[-1].camelid["reason"] == reply.decision.reason
     assert whole.usage.completion_tokens == reply.completion_tokens
     assert (
         server.metrics()[f'camelid_routed_total{{model="{"llama" if name == "the llama" else "alpaca"}"}}']

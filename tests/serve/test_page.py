@@ -149,9 +149,14 @@ def test_the_answer_is_seen_while_it_comes(page, stub):
     expect(page.locator("#status")).to_have_text("Llama answered: llama speaks.")
 
 
-def test_auto_says_who_was_chosen_and_why(page, stub):
+def test_auto_says_who_was_chosen_and_why_from_the_first_word(page, stub):
     stub.extras["auto"] = {"reason": "the Alpaca is sure enough"}
-    ask(page, "You choose", "auto")
+    stub.gate.clear()
+    ask(page, "You choose", "auto", wait=False)
+    expect(page.locator("article.alpaca.running .name")).to_have_text("Alpaca")
+    expect(page.locator("article .why")).to_have_text("the Alpaca is sure enough")
+    stub.gate.set()
+    page.locator("#stop").wait_for(state="hidden")
     expect(page.locator("article .name")).to_have_text("Alpaca")
     expect(page.locator("article .why")).to_have_text("the Alpaca is sure enough")
 

@@ -157,7 +157,7 @@ class _Telling:
                 reader = readers.get(reply.index)
                 if reader is None:
                     reader = readers[reply.index] = self._toolbox.reader()
-                    told.append(self._chunk(reply, {"role": "assistant", "content": "", "refusal": None}))
+                    told.append(self._first(reply))
                 told += [self._piece(reply, heard) for heard in reader.push(text)]
                 if reply.finish:
                     told += [self._piece(reply, heard) for heard in reader.flush(whole=reply.whole)]
@@ -188,6 +188,11 @@ class _Telling:
         spans = reply.wording.take_guessed(since)
         extra: dict[str, Any] = {"camelid": {"drafted_spans": spans}} if spans else {}
         return self._chunk(reply, {"content": heard.text}, logprobs=self._logprobs(reply), **extra)
+
+    def _first(self, reply: Reply) -> bytes:
+        """Return the chunk that begins a reply, and says whose it is."""
+        delta = {"role": "assistant", "content": "", "refusal": None}
+        return self._chunk(reply, delta, camelid={"model": reply.model, "reason": reply.reason})
 
     def _last(self, reply: Reply, *, called: bool) -> bytes:
         """Return the chunk that ends a reply, with the log-probabilities that no text came with."""
