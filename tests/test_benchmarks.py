@@ -19,6 +19,7 @@ import throughput
 import torch
 
 import docs
+from camelid.model import pairfile
 from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
 from camelid.text.tokenizer import train_tokenizer
 from camelid.text.world import build_world
@@ -241,6 +242,15 @@ def test_the_page_is_the_reference_pair_s_when_the_recipe_is_still_the_one_it_wa
     )
     data["stages"][0]["tokens"] //= 2
     assert reference_page.render(result)["reference.md"].startswith("# A first run on real text\n")
+
+
+def test_the_page_of_the_shipped_pair_says_so_whatever_became_of_its_recipe(finished, monkeypatch):
+    result = measured(finished, lambda role: f"the {role}'s")
+    monkeypatch.setattr(pairfile, "SHIPPED", finished)
+    page = reference_page.render(result)["reference.md"]
+    assert page.startswith("# The reference pair\n") and "It made the pair that comes with camelid." in page
+    result["data"]["models"] = {"llama": "another", "alpaca": "one"}
+    assert "is not the pair that camelid is to ship" in reference_page.render(result)["reference.md"]
 
 
 def test_what_the_pair_can_do_stands_on_its_page_and_on_no_other_pair_s(finished):
