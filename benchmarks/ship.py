@@ -17,10 +17,10 @@ from typing import Any
 import model_card
 import stored
 
-from camelid.compare.markdown import render_markdown
+from camelid.compare.sheet import write_sheet
 from camelid.errors import CamelidError, CheckpointError, DataError
 from camelid.export.saving import refuse_replacing
-from camelid.files import write_folder, write_json, write_text
+from camelid.files import write_folder, write_text
 from camelid.model.folder import PAIR, read_dtype, read_json_object
 from camelid.model.pairfile import ROLES, SHIPPED, PairFile, read_pair_file, write_pair_file
 from camelid.route.folder import ARRAYS, ROUTER, hash_pair, load_router
@@ -56,8 +56,7 @@ def ship(folder: Path, out: Path) -> int:
                 shutil.copyfile(folder / file.roles[role].folder / name, fresh / role / name)
         for name in (ROUTER, ARRAYS):
             shutil.copyfile(folder / name, fresh / name)
-        write_json(fresh / "sheet" / "sheet.json", sheet)
-        write_text(fresh / "sheet" / "sheet.md", render_markdown(sheet))
+        write_sheet(fresh / "sheet", sheet)
         write_pair_file(fresh, _without_paths(file))
         write_text(fresh / "README.md", model_card.render(file, run, tasks))
         sizes.append(sum(path.stat().st_size for path in fresh.rglob("*") if path.is_file()))

@@ -105,7 +105,9 @@ def test_what_is_shipped_answers_from_where_it_lies(finished, results, tmp_path)
 def test_nothing_tells_of_this_machine_or_quotes_the_data(finished, results, tmp_path):
     ship.ship(finished, tmp_path / "out")
     texts = [
-        path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.suffix in (".json", ".md")
+        path.read_text("utf-8")
+        for path in (tmp_path / "out").rglob("*")
+        if path.suffix in (".json", ".md", ".html")
     ]
     assert not [text for text in texts if "/home" in text or "/tmp" in text or str(finished.parent) in text]
     sheet = json.loads((tmp_path / "out" / "sheet" / "sheet.json").read_text())
