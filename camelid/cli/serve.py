@@ -177,7 +177,7 @@ def _greet(address: str, names: tuple[str, ...], settings: "ServeSettings") -> N
     if "alpaca" in names:
         body = body.replace(f'"{names[0]}"', '"alpaca"')
     key = ' -H "Authorization: Bearer $CAMELID_API_KEY"' if settings.key_hashes else ""
-    print(f"serving {settings.folder} at {address}")
+    print(f"serving {settings.folder} at {address} (open it in a browser to chat)")
     print(f"models:  {', '.join(names)}")
     print(f"try:     curl {address}/v1/chat/completions{key} -H 'Content-Type: application/json' -d '{body}'")
     print("stop:    Ctrl-C", flush=True)
