@@ -6,9 +6,12 @@ import shutil
 import openai
 import pytest
 from served import HELLO, WEATHER, give_router, make_tiring_heads
+from starlette.testclient import TestClient
 
 import camelid
+from camelid.serve.app import make_app
 from camelid.serve.routing import Routing
+from camelid.serve.settings import ServeSettings
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,17 @@ def test_no_server_takes_a_conversation_back_from_the_llama(folder, start):
             assert reply.decision.rule == ("learned" if talk == HELLO else "conversation")
         assert ask(client, messages=[*more, *HELLO]).camelid["model"] == "alpaca"  # one that began otherwise
         assert server.metrics()['camelid_engine_requests{model="alpaca",state="running"}'] == 0
+
+
+def test_a_wish_that_torch_cannot_fulfil_is_refused_by_whomever_the_router_chooses(folder):
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "boolean"}}}
+    for threshold in (0.5, 0.1):
+        give_router(folder, threshold=threshold)
+        with TestClient(make_app(ServeSettings(str(folder), backend="torch"))) as client:
+            body = {"model": "auto", "messages": HELLO, "max_tokens": 5}
+            assert client.post("/v1/chat/completions", json=body).status_code == 200
+            reply = client.post("/v1/chat/completions", json={**body, "response_format": form})
+        assert reply.status_code == 400 and "needs the native backend" in reply.json()["error"]["message"]
 
 
 def test_a_text_is_no_conversation(case):
