@@ -52,8 +52,18 @@ def render_mission(data: Mapping[str, Any]) -> str:
             rows.append([f"{name}: {_READ[name]}", *cells, ahead, beside])
     speed = data["speed"]
     cells = [_span(speed["tokens_per_s"][role], "{:,.0f}") for role in ROLES]
-    rows.append(["speed: tokens per second", *cells, f"Alpaca, {speed['times_faster']:.1f}×", ""])
+    rows.append(["speed: tokens per second", *cells, _faster(speed["times_faster"]), ""])
     return stored.table(["", "Llama", "Alpaca", "ahead", "beside it"], rows)
+
+
+def _faster(times: Mapping[str, float]) -> str:
+    if times["low"] <= 1 <= times["high"]:
+        return "no difference found"
+    ahead = "Alpaca" if times["value"] > 1 else "Llama"
+    value, low, high = (
+        times[end] if ahead == "Alpaca" else 1 / times[end] for end in ("value", "low", "high")
+    )
+    return f"{ahead}, {value:.1f}× ({min(low, high):.1f} to {max(low, high):.1f})"
 
 
 def render(data: Mapping[str, Any]) -> str:

@@ -237,3 +237,15 @@ def test_without_data_the_command_says_so_in_a_line(pair, tmp_path, monkeypatch)
     monkeypatch.setattr("sys.argv", ["reference_tasks.py", str(pair), "--data-root", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"^There is no tinystories_en/valid.jsonl in .*--data-root\.$"):
         reference_tasks.main()
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ((2.5, 2.0, 3.0), "Alpaca, 2.5× (2.0 to 3.0)"),
+        ((1.1, 0.9, 1.3), "no difference found"),
+        ((0.5, 0.4, 0.8), "Llama, 2.0× (1.2 to 2.5)"),
+    ],
+)
+def test_nobody_is_called_faster_who_may_not_be(times, said):
+    assert reference_tables._faster(dict(zip(("value", "low", "high"), times, strict=True))) == said

@@ -73,7 +73,11 @@ def results(finished, tmp_path, monkeypatch):
     run |= {"sources": [{"name": "stories", "train": 1234}], "samples": [sample]}
     spans = {role: {"value": 2e3, "low": 1e3, "high": 3e3} for role in ROLES}
     tasks = {**told, "limit": 9, "seed": 0, "parts": {}}
-    tasks["speed"] = {"prompts": 9, "tokens_per_s": spans, "times_faster": 1.0}
+    tasks["speed"] = {
+        "prompts": 9,
+        "tokens_per_s": spans,
+        "times_faster": {"value": 2.5, "low": 2.0, "high": 3.0},
+    }
 
     def store(**changes):
         for name, data in (("reference", run), ("reference_tasks", tasks)):
