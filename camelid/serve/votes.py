@@ -86,6 +86,8 @@ def read_vote(value: object) -> Vote:
         raise RequestError(
             f"{field}: {first['msg']}. A vote has id, prompt, left, right and choice."
         ) from error
+    if "created_s" in vote.model_fields_set:
+        raise RequestError("created_s is the server's to say. A vote has id, prompt, left, right and choice.")
     if vote.left.model == vote.right.model:
         raise RequestError(f"A vote is on two models; found {vote.left.model!r} on both sides.")
     return vote

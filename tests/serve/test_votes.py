@@ -130,6 +130,7 @@ def test_only_the_two_are_compared():
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"right": {"model": "llama", "reply": ""}}, "found 'llama' on both sides"),
         ({"blind": "perhaps"}, "blind: "),
+        ({"created_s": 1.0}, "created_s is the server's to say"),
     ],
 )
 def test_what_is_wrong_with_a_vote_is_named(change, complaint):
