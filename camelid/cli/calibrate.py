@@ -11,6 +11,7 @@ from camelid.cli.options import PairFolder
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from camelid.compare.task import Task
     from camelid.pair import Pair
     from camelid.route.calibration import Calibration, Target
     from camelid.route.doubt import Deferral
@@ -108,9 +109,13 @@ def _label(
 ) -> "tuple[Evidence, Recognizer | None]":
     """Return labelled requests, and who tells their kinds where the labels do not."""
     from camelid.cli.contest import show_progress
+    from camelid.compare.machine import hash_model
+    from camelid.compare.store import ScoreFile, identify
     from camelid.compare.tasks import find_tasks
+    from camelid.files import lock_folder
     from camelid.route.evidence import collect, weigh_votes
     from camelid.route.features import Kind, Recognizer
+    from camelid.route.trial import ITEMS, SHEET
     from camelid.route.votes import read_votes
 
     alpaca = pair["alpaca"]
@@ -127,7 +132,15 @@ def _label(
 
             models = {role: pair[role].model for role in ("alpaca", "llama")}
             tokenizers = {role: pair[role].tokenizer for role in models}
-            found = collect(models, tokenizers, tasks, limit=limit, seed=seed, progress=advance)
+            hashes = {role: hash_model(pair[role].folder) for role in models}
+
+            def keep(role: str, task: "Task") -> ScoreFile:
+                return ScoreFile(pair.folder / SHEET / ITEMS, role, identify(hashes[role], {}), task)
+
+            with lock_folder(pair.folder / SHEET):
+                found = collect(
+                    models, tokenizers, tasks, limit=limit, seed=seed, keep=keep, progress=advance
+                )
             return found, None
     read = read_votes(votes)
     items = [item for task in tasks for item in task.pool if item.messages]

@@ -10,15 +10,21 @@ from camelid.cli.options import PairFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
-    from camelid.route.choice import Limits, Option
+    from camelid.compare.task import Task
+    from camelid.route.choice import Advice, Limits, Option
+    from camelid.route.trial import Tried
 
 
 def choose(
     folder: PairFolder,
-    task: Annotated[str, typer.Option(help="The task's name, such as translation.")],
+    task: Annotated[
+        str,
+        typer.Option(help="The task's name, such as translation; by default each one.", show_default=False),
+    ] = "",
     max_latency_ms: Annotated[
         float | None, typer.Option(help="95 of 100 answers take at most so long.")
     ] = None,
@@ -32,20 +38,16 @@ def choose(
     second_costs: Annotated[
         float, typer.Option(help="How much quality a second is worth: 0.001 gives a thousandth for one.")
     ] = 0.0,
-    limit: Annotated[int, typer.Option(min=2, help="Measure on at most so many items.")] = 100,
+    limit: Annotated[int, typer.Option(min=2, help="Judge by at most so many items.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Recommend one of a pair for a task: the Llama or the Alpaca, a weight type, a setting of the dial.
 
-    What is not known yet is measured on the pair's held-out items, and kept. Says what speaks for it and what
-    would change the advice. When nothing meets the limits, says what comes nearest; the exit status is 1.
+    What compare and calibrate found is used; what is not known yet is measured on the pair's held-out items,
+    and kept. Says where figures are from, what speaks for the advice, and what would change it. When nothing
+    meets the limits, says what comes nearest; the exit status is 1.
     """
-    from camelid.cli.screen import open_console
-    from camelid.compare.tasks import find_tasks
-    from camelid.errors import DataError, RequestError, suggest
-    from camelid.pair import Pair
     from camelid.route.choice import Limits, advise
-    from camelid.route.trial import measure_options
 
     limits = Limits(
         None if max_latency_ms is None else max_latency_ms / 1000,
@@ -53,39 +55,103 @@ def choose(
         min_quality,
         second_costs,
     )
+    tasks, tried = _try(folder, task, limit)
+    advice = {name: advise(options, limits) for name, options in tried.options.items()}
+    router = _tell_router(folder)
+    if as_json:
+        told = [_describe(tasks[name], tried.options[name], each, limits) for name, each in advice.items()]
+        known = {"sources": list(tried.sources), "auto": router or None}
+        print(json.dumps({**(told[0] if task else {"tasks": told}), **known}, ensure_ascii=False, indent=2))
+    else:
+        _print(tasks, tried, advice, limits, router, whole=bool(task))
+    if not all(each.met for each in advice.values()):
+        raise typer.Exit(1)
+
+
+def _try(folder: "Path", task: str, limit: int) -> "tuple[dict[str, Task], Tried]":
+    """Return the tasks to advise on, and the options for them.
+
+    Raises DataError without held-out items, RequestError for a task of another name.
+    """
+    from camelid.compare.contest import Contestant
+    from camelid.compare.tasks import find_tasks
+    from camelid.errors import DataError, RequestError, suggest
+    from camelid.files import lock_folder
+    from camelid.pair import Pair
+    from camelid.route.trial import SHEET, measure_options
+
     pair = Pair(folder)
-    tasks = {name: each for name, each in find_tasks(folder).items() if each.kind != "read"}
+    tasks = find_tasks(folder)
     if not tasks:
         raise DataError(
-            f"{folder} has no held-out conversations to measure on. camelid train writes them; a pair that "
+            f"{folder} has no held-out records to measure on. camelid train writes them; a pair that "
             "was copied needs its held_out.jsonl too."
         )
-    if task not in tasks:
+    if task and task not in tasks:
         raise RequestError(f"This pair has no task {task!r} to measure.{suggest(task, tasks)}")
-    options = measure_options(
-        folder,
-        {role: speaker.folder for role, speaker in pair.speakers.items()},
-        {role: speaker.tokenizer for role, speaker in pair.speakers.items()},
-        tasks[task],
-        limit=limit,
-        say=lambda name: print(f"measuring {name} …", file=sys.stderr),
-    )
-    advice = advise(options, limits)
-    if as_json:
-        told: dict[str, Any] = {
-            "task": task,
-            "metric": tasks[task].metric,
-            **advice.to_dict(),
-            "options": [{**option.to_dict(), "missed": sorted(limits.missed(option))} for option in options],
-        }
-        print(json.dumps(told, ensure_ascii=False, indent=2))
-    else:
-        console = open_console()
-        console.print(_draw(options, limits, f"{tasks[task].title}, by {tasks[task].metric}"))
-        for line in advice.words:
+    contestants = {role: Contestant(role, speaker.folder) for role, speaker in pair.speakers.items()}
+    tasks = {name: each for name, each in tasks.items() if task in ("", name)}
+    with lock_folder(folder / SHEET):
+        tried = measure_options(
+            folder, contestants, tasks, limit=limit, say=lambda words: print(f"{words} …", file=sys.stderr)
+        )
+    return tasks, tried
+
+
+def _tell_router(folder: "Path") -> str:
+    """Return what calibration found of the router, over all tasks together; "" without a router."""
+    from camelid.errors import CheckpointError
+    from camelid.route.folder import load_router
+
+    try:
+        router = load_router(folder)
+    except CheckpointError:  # of other weights: it says nothing of these
+        return ""
+    if router is None or not router.evidence.get("answer"):
+        return ""
+    found = str(router.evidence["answer"]).removeprefix("Met: ")
+    return f"For requests of all kinds, --model auto chooses one by one; as calibrated, {found}"
+
+
+def _describe(
+    task: "Task", options: "Sequence[Option]", advice: "Advice", limits: "Limits"
+) -> dict[str, Any]:
+    return {
+        "task": task.name,
+        "metric": task.metric,
+        **advice.to_dict(),
+        "options": [{**option.to_dict(), "missed": sorted(limits.missed(option))} for option in options],
+    }
+
+
+def _print(
+    tasks: "dict[str, Task]",
+    tried: "Tried",
+    advice: "dict[str, Advice]",
+    limits: "Limits",
+    router: str,
+    *,
+    whole: bool,
+) -> None:
+    """Print the advice; whole: with the table of all that was measured, for one task."""
+    from rich.text import Text
+
+    from camelid.cli.screen import open_console
+
+    console = open_console()
+    for name, each in advice.items():
+        if whole:
+            title = f"{tasks[name].title}, by {tasks[name].metric}"
+            console.print(_draw(tried.options[name], limits, title))
+        else:
+            console.print(Text(tasks[name].title, "bold"))
+        for line in each.words:
             console.print(line, markup=False, soft_wrap=True)
-    if not advice.met:
-        raise typer.Exit(1)
+        if not whole:
+            console.print()
+    for line in (*tried.sources, router):
+        if line:
+            console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 def _draw(options: "Sequence[Option]", limits: "Limits", title: str) -> "Table":

@@ -74,6 +74,7 @@ def draw_scatter(bubbles: Sequence[Bubble], label: str) -> str:
     parts.append(f"<text {end}>time of an answer, logarithmic →</text>")
     parts.append(f'<text x="{_LEFT - 24}" y="8">↑ quality</text>')
     parts += _links(bubbles, across, upright)
+    shown: list[tuple[int, float, float, float]] = []
     most = max((each.memory_bytes or 0 for each in bubbles), default=0)
     for each in sorted(bubbles, key=lambda bubble: -(bubble.memory_bytes or 0)):
         x, y = across(each.ms), upright(each.quality)
@@ -88,8 +89,29 @@ def draw_scatter(bubbles: Sequence[Bubble], label: str) -> str:
             corner = f'x="{round(x - edge / 2, 1)}" y="{round(y - edge / 2, 1)}"'
             shape = f'<rect class="bubble second" {corner} width="{edge}" height="{edge}" rx="1">'
             parts.append(f"{shape}<title>{said}</title></rect>")
-        parts.append(f'<text class="number" x="{x}" y="{y + 2.6}">{each.number}</text>')
+        shown.append((each.number, x, y, radius))
+    parts += _numbers(shown)
     return "".join([*parts, "</svg>"])
+
+
+def _numbers(bubbles: Sequence[tuple[int, float, float, float]]) -> list[str]:
+    """Return the bubbles' numbers, over all of them; two that would lie on each other move apart.
+
+    bubbles: number, place and radius, those drawn later lying over the earlier ones.
+    """
+    texts = []
+    for place, (number, x, y, radius) in enumerate(bubbles):
+        near = [
+            (x - other_x, y - other_y, size)
+            for index, (_, other_x, other_y, size) in enumerate(bubbles)
+            if index != place and math.hypot(x - other_x, y - other_y) < radius + size
+        ]
+        away_x, away_y = sum(dx for dx, _, _ in near), sum(dy for _, dy, _ in near)
+        length = math.hypot(away_x, away_y) or 1.0
+        step = 0.5 * radius if near else 0.0
+        at = f'x="{x + step * away_x / length:.1f}" y="{y + step * away_y / length + 2.6:.1f}"'
+        texts.append(f'<text class="number" {at}>{number}</text>')
+    return texts
 
 
 def _links(bubbles: Sequence[Bubble], across: Any, upright: Any) -> list[str]:

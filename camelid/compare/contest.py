@@ -5,18 +5,18 @@ has not changed since, is taken from disk (`store`).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from camelid.compare.latency import Cost, time_apart
+from camelid.compare.latency import Cost, Entrant, time_in_turns
 from camelid.compare.machine import hash_model
 from camelid.compare.metrics import find_metric
 from camelid.compare.score import Score
 from camelid.compare.scoring import fits, prompt_ids, stream_scores
-from camelid.compare.store import ScoreFile
+from camelid.compare.store import ScoreFile, identify
 from camelid.compare.task import Item, Task
 from camelid.compare.verdict import Evidence, judge_task, settle
 from camelid.errors import RequestError
@@ -25,10 +25,9 @@ from camelid.generate.load import LoadOptions, load_model
 from camelid.model.config import DecoderConfig
 from camelid.model.folder import read_config
 from camelid.model.pairfile import RoleFile
-from camelid.native import is_built
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 
-TIMED_PROMPTS = 12  # of each task
+TIMED_PROMPTS = 24  # of each task
 
 
 class Progress(Protocol):
@@ -149,7 +148,7 @@ def hold_contest(
         _check_template(contestant, tasks)
     for name in {name for task in tasks.values() for name in task.metrics}:
         find_metric(name).signature()  # complains of a missing package before anybody is asked
-    asked = {name: _draw(task, contestants, limit, seed) for name, task in tasks.items()}
+    asked = {name: draw(task, contestants, limit, seed) for name, task in tasks.items()}
     unasked = [task.title for name, task in tasks.items() if not asked[name][0]]
     tasks = {name: task for name, task in tasks.items() if asked[name][0]}
     if not tasks:
@@ -162,9 +161,9 @@ def hold_contest(
     for contestant in contestants:
         total = sum(len(items) for items, _ in asked.values())
         progress.begin(f"asking {contestant.name}", total)
-        model = _Late(contestant)
+        model = Late(contestant)
         for name, task in tasks.items():
-            scores[name][contestant.name] = _ask(model, task, asked[name][0], keep, progress)
+            scores[name][contestant.name] = ask(model, task, asked[name][0], keep, advance=progress.advance)
     costs = _time_both(contestants, tasks, asked, progress) if timed else {}
     evidence = settle({name: judge_task(tasks[name], asked[name][0], scores[name]) for name in tasks})
     played = {
@@ -174,25 +173,23 @@ def hold_contest(
     return Outcome(contestants, played, costs, limit, seed, tuple(unasked))
 
 
-class _Late:
-    """A model that is loaded when it is first asked: it may be that everything is known already."""
+class Late:
+    """A model that is loaded when it is first asked: it may be that everything is known already.
+
+    asked: how many items it was asked, that were not known.
+    """
 
     def __init__(self, contestant: Contestant) -> None:
-        self.contestant = contestant
+        """Take whose model it is."""
+        self.contestant, self.asked = contestant, 0
 
     @cached_property
     def model(self) -> Backend:
-        return load_model(self.contestant.folder, **self.contestant.loading)
+        """The model.
 
-    @property
-    def identity(self) -> list[str]:
-        """Return what tells this model, loaded like this, from others."""
-        engine = "native" if is_built() else "torch"
-        return [
-            self.contestant.hash,
-            engine,
-            *(f"{key}={value}" for key, value in self.contestant.loading.items()),
-        ]
+        Raises CheckpointError when it cannot be loaded.
+        """
+        return load_model(self.contestant.folder, **self.contestant.loading)
 
 
 def _check_template(contestant: Contestant, tasks: Mapping[str, Task]) -> None:
@@ -204,10 +201,10 @@ def _check_template(contestant: Contestant, tasks: Mapping[str, Task]) -> None:
         )
 
 
-def _draw(
+def draw(
     task: Task, contestants: Sequence[Contestant], limit: int | None, seed: int
 ) -> tuple[list[Item], int]:
-    """Return the items to ask, and how many did not fit before there were enough."""
+    """Return the items to ask, at most `limit`, and how many did not fit before there were enough."""
     kept: list[Item] = []
     left_out = 0
     for item in task.items(seed=seed):
@@ -220,18 +217,35 @@ def _draw(
     return kept, left_out
 
 
-def _ask(late: _Late, task: Task, items: Sequence[Item], keep: Path, progress: Progress) -> list[Score]:
+def ask(
+    late: Late,
+    task: Task,
+    items: Sequence[Item],
+    keep: Path,
+    *,
+    before: Callable[[], object] = lambda: None,
+    advance: Callable[[int], object] = lambda _: None,
+) -> list[Score]:
+    """Return a model's scores of items, in their order; those that are kept on disk are not asked again.
+
+    keep: the folder of the scores. before: is called before anything is asked. advance: is told how many more
+    scores there are.
+
+    Raises CheckpointError when the model cannot be loaded.
+    """
     contestant = late.contestant
-    with ScoreFile(keep, contestant.name, late.identity, task) as file:
+    with ScoreFile(keep, contestant.name, identify(contestant.hash, contestant.loading), task) as file:
         found = {item.id: score for item in items if (score := file.find(item))}
-        progress.advance(len(found))
+        advance(len(found))
         missing = [item for item in items if item.id not in found]
+        late.asked += len(missing)
         by_id = {item.id: item for item in missing}
         if missing:
+            before()
             for score in stream_scores(late.model, contestant.tokenizer, task, missing):
                 file.add(by_id[score.item], score)
                 found[score.item] = score
-                progress.advance()
+                advance(1)
     return [found[item.id] for item in items]
 
 
@@ -241,28 +255,30 @@ def _time_both(
     asked: Mapping[str, tuple[list[Item], int]],
     progress: Progress,
 ) -> dict[str, Cost]:
-    progress.begin("timing", len(contestants))
-    costs = {}
-    for each in contestants:
-        chosen = {
-            name: [item for item in items if item.target][:TIMED_PROMPTS]
-            for name, (items, _) in asked.items()
-        }
-        context = each.config.max_position_embeddings
-        prompts = {
-            name: [ids[: context - 1] for item in items if (ids := prompt_ids(each.tokenizer, item))]
-            for name, items in chosen.items()
-        }
-        costs[each.name] = time_apart(
-            each.folder,
-            prompts,
-            {name: _longest(task, each.tokenizer) for name, task in tasks.items()},
-            stop_ids=each.tokenizer.stop_ids,
-            sizes=each.tokenizer.num_bytes,
-            loading=each.loading,
-        )
-        progress.advance()
-    return costs
+    questions = {name: (task, asked[name][0]) for name, task in tasks.items()}
+    entrants = {each.name: enter(each, questions) for each in contestants}
+    total = sum(len(prompts) for each in entrants.values() for prompts in each.prompts.values())
+    progress.begin("timing", total)
+    return time_in_turns(entrants, advance=progress.advance)
+
+
+def enter(contestant: Contestant, questions: Mapping[str, tuple[Task, Sequence[Item]]]) -> Entrant:
+    """Return a model as it is timed: asked the first items of each task, of those that ask for something."""
+    tokenizer, context = contestant.tokenizer, contestant.config.max_position_embeddings
+    return Entrant(
+        contestant.folder,
+        {
+            name: [
+                prompt_ids(tokenizer, item)[: context - 1]
+                for item in [item for item in items if item.target][:TIMED_PROMPTS]
+            ]
+            for name, (_, items) in questions.items()
+        },
+        {name: _longest(task, tokenizer) for name, (task, _) in questions.items()},
+        sorted(tokenizer.stop_ids),
+        list(tokenizer.num_bytes),
+        contestant.loading,
+    )
 
 
 def _longest(task: Task, tokenizer: Tokenizer) -> int:

@@ -56,11 +56,12 @@ class Metric:
         return f"{self.say_number(value, signed)}{unit}"
 
     def say_number(self, value: float, signed: bool = False) -> str:
-        """Return a value without its unit."""
-        sign = "+" if signed else ""
-        if self.unit == "%":
-            return f"{100 * value:{sign}.1f}".replace("-", "−")
-        return f"{value:{sign}.{1 if self.unit == 'points' else 3}f}".replace("-", "−")
+        """Return a value without its unit; what rounds to nothing has no sign."""
+        digits = 1 if self.unit in ("%", "points") else 3
+        shown = round(100 * value if self.unit == "%" else value, digits)
+        if shown == 0:
+            return f"{0:.{digits}f}"
+        return f"{shown:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
     @property
     def measure(self) -> str:
@@ -232,7 +233,8 @@ def _macro_f1() -> Metric:
         found, missed, wrong = (sums[:, first::3] for first in range(3))
         total = 2 * found + missed + wrong
         shares: Floats = np.divide(2 * found, total, out=np.zeros_like(total), where=total > 0)
-        return np.asarray(shares.mean(axis=1), float)
+        asked = found + missed > 0  # a draw may lack labels: these say nothing
+        return np.asarray((shares * asked).sum(axis=1) / np.maximum(asked.sum(axis=1), 1), float)
 
     def quality(item: Item, score: Score) -> float:
         return float(score.reply == item.target)

@@ -246,7 +246,8 @@ def _costs(sheet: Table) -> str:
         told = "".join(f"<td>{_escape(cell)}</td>" for cell in cells)
         rows.append(f'<tr><th scope="row">{_escape(label)}</th>{told}</tr>')
     table = (
-        "<table>\n<caption>Measured in this run, each model in a process of its own, one answer at a time."
+        "<table>\n<caption>Measured in this run, each model in a process of its own, both in turns, one "
+        "answer at a time. Each prompt was asked once: p95 is the time that one answer in twenty exceeds."
         f"</caption>\n{_columns(sheet)}\n<tbody>\n{_lines(rows)}\n</tbody>\n</table>"
     )
     return (

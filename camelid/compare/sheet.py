@@ -5,11 +5,14 @@ sheet.json, format 1; a value that is not known is null, sizes are bytes, times 
     format, name, command, date (UTC), seconds
     models[]     name, folder, hash, parameters, layers, context, vocab_size, tokenizer, focus; dtype, device,
                  threads; disk_bytes, weight_bytes, cache_bytes, peak_bytes; first_token_ms and token_ms
-                 {p50, p95}, tokens_per_s, bytes_per_s, energy_j_per_answer; training_s, unsupervised_tokens,
-                 supervised_tokens. The first one is the first of every difference.
+                 {p50, p95}, tokens_per_s, bytes_per_s, energy_j_per_answer, waited (the share of its time
+                 that others had the processor); training_s, unsupervised_tokens, supervised_tokens. The first
+                 one is the first of every difference.
     tasks[]      name, title, kind, n, left_out, limit, seed, num_fewshot, chat_template, max_tokens, data
                  (hash of all items); seconds, cut, quality (of each model: the median time of an answer, how
-                 many were cut at max_tokens, and their mean quality from 0 to 1); verdict, words
+                 many were cut at max_tokens, and their mean quality from 0 to 1); timings (of each model,
+                 {first_token_ms, total_ms} of each prompt, asked once); time_ratio {value, low, high} (the
+                 median, prompt by prompt, of the first's time over the second's); verdict, words
       metrics[]  metric, title, unit, higher_is_better, signature, n, test, better, p, p_adjusted, difference
                  and figures.MODEL {value, low, high, text}; the first one decides
       groups[]   by, name, and a metric's fields
@@ -27,15 +30,17 @@ from typing import Any
 
 from camelid.compare.contest import TIMED_PROMPTS, Contestant, Outcome, Played, quality_of
 from camelid.compare.intervals import CONFIDENCE, RESAMPLES
-from camelid.compare.latency import Cost, percentile
+from camelid.compare.latency import Cost, Ratio, Timing, percentile, time_ratio
 from camelid.compare.machine import describe_machine, list_versions
 from camelid.compare.markdown import render_markdown
 from camelid.compare.metrics import find_metric
 from camelid.compare.page import render_page
 from camelid.compare.verdict import Judged, say_verdict
+from camelid.compare.words import call
 from camelid.files import write_json, write_text
 
 SHEET_FORMAT = 1
+BUSY = 0.1  # a model that waits for a processor longer than this part of its time is not measured in peace
 NAME = "sheet.json"
 
 Table = dict[str, Any]
@@ -116,6 +121,7 @@ def _cost(cost: Cost | None) -> Table:
         "energy_j_per_answer": cost.energy_j / len(timings)
         if cost and cost.energy_j is not None and timings
         else None,
+        "waited": round(cost.waited, 4) if cost and cost.waited is not None else None,
     }
 
 
@@ -123,6 +129,8 @@ def _report(outcome: Outcome, played: Played) -> Table:
     task, head = played.task, played.evidence.headline
     names = [each.name for each in outcome.contestants]
     seconds = {name: cost.seconds(task.name) for name, cost in outcome.costs.items()}
+    timings = {name: cost.timings.get(task.name, ()) for name, cost in outcome.costs.items()}
+    ratio = time_ratio(*timings.values()) if timings else None
     return {
         "name": task.name,
         "title": task.title,
@@ -139,7 +147,9 @@ def _report(outcome: Outcome, played: Played) -> Table:
         "cut": {name: played.cut(name) for name in names},
         "quality": {name: quality_of(played.scores[name]) for name in names},
         "verdict": head.better or None,
-        "words": f"{say_verdict(head)}{_say_time(head, seconds)}",
+        "timings": {name: _list_times(found) for name, found in timings.items()},
+        "time_ratio": asdict(ratio) if ratio else None,
+        "words": f"{say_verdict(head)}{_say_time(head, ratio)}",
         "metrics": [_show(judged) for judged in played.evidence.judged],
         "groups": [
             {"by": group.by, "name": group.name, **_show(group.judged)} for group in played.evidence.groups
@@ -148,18 +158,31 @@ def _report(outcome: Outcome, played: Played) -> Table:
     }
 
 
-def _say_time(head: Judged, seconds: dict[str, float | None]) -> str:
+def _list_times(timings: Sequence[Timing]) -> dict[str, list[float]]:
+    return {
+        "first_token_ms": [round(1000 * each.first_token_s, 4) for each in timings],
+        "total_ms": [round(1000 * each.total_s, 4) for each in timings],
+    }
+
+
+def _say_time(head: Judged, ratio: Ratio | None) -> str:
     """Return how the time of an answer compares, in words, seen from the better model or the first."""
-    first, second = head.figures
-    one, other = (second, first) if head.better == second else (first, second)
-    own, others = seconds.get(one), seconds.get(other)
-    if not own or not others:
+    if ratio is None or ratio.low is None or ratio.high is None:
         return ""
-    if max(own / others, others / own) < 1.05:
+    value, low, high = ratio.value, ratio.low, ratio.high
+    if head.better == tuple(head.figures)[1]:
+        value, low, high = 1 / value, 1 / high, 1 / low
+    if max(high, 1 / low) < 1.05:
         return ", in the same time"
-    ratio = max(own / others, others / own)
-    said = f"{ratio:.{0 if ratio >= 9.95 else 1}f}×"
-    return f", at {said} the time" if own > others else f", {said} as fast"
+    if not ratio.apart:
+        return f", with times that do not tell them apart ({_say_times(low)} to {_say_times(high)}×)"
+    if value > 1:
+        return f", at {_say_times(value)}× the time ({_say_times(low)} to {_say_times(high)})"
+    return f", {_say_times(1 / value)}× as fast ({_say_times(1 / high)} to {_say_times(1 / low)})"
+
+
+def _say_times(ratio: float) -> str:
+    return f"{ratio:.{0 if ratio >= 9.95 else 1 if ratio >= 0.95 else 2}f}"
 
 
 def _show(judged: Judged) -> Table:
@@ -209,6 +232,14 @@ def _note(outcome: Outcome) -> list[str]:
     if left:
         said = ", ".join(f"{title} {count}" for title, count in left.items())
         notes.append(f"Left out, because the prompt does not fit in both contexts: {said}.")
+    busy = {name: cost.waited for name, cost in outcome.costs.items() if (cost.waited or 0) > BUSY}
+    if busy:
+        said = ", ".join(f"{call(name)} {share:.0%}".replace("%", " %") for name, share in busy.items())
+        notes.append(
+            f"The machine was busy with other things: of its time waiting for a processor took {said}. Times "
+            "are of that moment; only how the two compare, asked in turns, holds beyond it, as far as its "
+            "interval tells."
+        )
     if outcome.unasked:
         notes.append(f"Not asked, because no prompt fits in both contexts: {', '.join(outcome.unasked)}.")
     cut = _most_cut(list(outcome.played.values()), [one.name, two.name])

@@ -16,10 +16,18 @@ from camelid.compare.score import Score
 from camelid.compare.task import Item, Task
 from camelid.errors import CamelidError
 from camelid.files import hash_json, open_atomic
+from camelid.generate.load import LoadOptions
+from camelid.native import is_built
 
 SCORING = 1  # raised when scoring changes, so that old scores are not mixed with new ones
 
 _WRITE_S = 5.0
+
+
+def identify(model_hash: str, loading: LoadOptions) -> list[str]:
+    """Return what tells a model, loaded like this, from others."""
+    engine = "native" if is_built() else "torch"
+    return [model_hash, engine, *(f"{key}={value}" for key, value in loading.items())]
 
 
 class ScoreFile:

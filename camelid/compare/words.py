@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from camelid.compare.latency import RUNS
 from camelid.compare.metrics import find_metric
 from camelid.model.pairfile import ROLES
 
@@ -117,8 +116,9 @@ def list_provenance(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "timing",
-            f"{told['timed_prompts']} prompts of each task, one at a time, the fastest of {RUNS} runs each, "
-            "each model in a process of its own"
+            f"up to {told['timed_prompts']} prompts of each task, one at a time and each once, asked of both "
+            "models in turns, each in a process of its own; how their times compare is the median of the "
+            "ratios, prompt by prompt, with a 95 % interval of order statistics"
             if told["timed_prompts"]
             else "not timed",
         ),

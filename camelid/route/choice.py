@@ -21,7 +21,8 @@ class Option:
 
     role: "llama" or "alpaca". weights: what they are packed in. dial: below 1 the Alpaca's guesses pass more
         easily. qualities: of each item, from 0 to 1, in the same order for all options. seconds: of whole
-        answers, one request at a time. memory_bytes: the most that the process takes.
+        answers, one request at a time. memory_bytes: the most that the process takes. timed_by: who measured
+        times and memory, and when.
     """
 
     role: str
@@ -30,6 +31,7 @@ class Option:
     qualities: tuple[float, ...]
     seconds: tuple[float, ...]
     memory_bytes: int
+    timed_by: str = ""
 
     @property
     def name(self) -> str:
@@ -71,6 +73,7 @@ class Option:
             "mean_ms": 1000 * self.mean_s,
             "p95_ms": 1000 * self.p95_s,
             "memory_mb": self.memory_bytes / 1e6,
+            "timed_by": self.timed_by,
         }
 
 

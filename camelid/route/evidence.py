@@ -4,6 +4,7 @@ The two answer the same held-out items; nobody else judges. Times are of one req
 sample of the items, and from there by a line in the tokens of prompt and reply.
 """
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camelid.compare.score import Score
-from camelid.compare.scoring import fits, prompt_ids, stream_scores
+from camelid.compare.scoring import fits, generate_together, prompt_ids, stream_scores
+from camelid.compare.store import ScoreFile
 from camelid.compare.task import Item, Task
 from camelid.errors import DataError
 from camelid.generate.backend import Backend
 from camelid.generate.generation import Reading
+from camelid.generate.native_backend import NativeModel
+from camelid.generate.sampling import SamplingSettings
 from camelid.route.features import Kind, length_of, plain_features, read_prompt
 from camelid.route.votes import Vote
 from camelid.text.chat import render_chat
@@ -25,6 +29,7 @@ from camelid.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+Keep = Callable[[str, Task], ScoreFile]  # where a role's answers to a task are kept
 
 _TIMED = 12  # items of a task that are asked alone, to tell how long an answer takes
 
@@ -81,11 +86,13 @@ def collect(
     *,
     limit: int | None = None,
     seed: int = 0,
+    keep: Keep | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
     """Return what both models, "alpaca" and "llama", make of at most `limit` items of each task.
 
-    tokenizers: of both, mostly the same one.
+    tokenizers: of both, mostly the same one. keep: where answers are kept; those that are there are not asked
+    for again.
 
     Raises DataError when there is nothing to ask.
     """
@@ -102,15 +109,12 @@ def collect(
         ]
         if items:
             scores = {
-                role: _ask(model, tokenizers[role], task, items, role, progress)
+                role: _ask(model, tokenizers[role], task, items, role, keep, progress)
                 for role, model in models.items()
             }
             names |= dict.fromkeys((item.id for item in items), task.name)
-            for item, alpaca, llama in zip(items, scores["alpaca"], scores["llama"], strict=True):
-                reading = alpaca.reading or read_prompt(
-                    models["alpaca"], prompt_ids(tokenizers["alpaca"], item)
-                )
-                rows.append((item, reading, alpaca, llama))
+            readings = _read_prompts(models["alpaca"], tokenizers["alpaca"], items, scores["alpaca"])
+            rows += zip(items, readings, scores["alpaca"], scores["llama"], strict=True)
     if not rows:
         raise DataError(
             "There are no held-out conversations to ask, so nothing can be calibrated. camelid train writes "
@@ -177,14 +181,35 @@ def _ask(
     task: Task,
     items: Sequence[Item],
     role: str,
+    keep: Keep | None,
     progress: Progress | None,
 ) -> list[Score]:
-    found: dict[str, Score] = {}
-    for score in stream_scores(model, tokenizer, task, items, readings=role == "alpaca"):
-        found[score.item] = score
-        if progress:
-            progress(f"{task.name}, {role}", len(found), len(items))
+    with keep(role, task) if keep else contextlib.nullcontext() as file:
+        found = {item.id: score for item in items if file and (score := file.find(item))}
+        missing = {item.id: item for item in items if item.id not in found}
+        for score in stream_scores(model, tokenizer, task, list(missing.values()), readings=role == "alpaca"):
+            found[score.item] = score
+            if file:
+                file.add(missing[score.item], score)
+            if progress:
+                progress(f"{task.name}, {role}", len(found) - len(items) + len(missing), len(missing))
     return [found[item.id] for item in items]
+
+
+def _read_prompts(
+    model: Backend, tokenizer: Tokenizer, items: Sequence[Item], scores: Sequence[Score]
+) -> list[Reading]:
+    """Return what the Alpaca read in each prompt; where that was not kept, it reads it again."""
+    missing = [item for item, score in zip(items, scores, strict=True) if score.reading is None]
+    prompts = [(item.id, prompt_ids(tokenizer, item)) for item in missing]
+    if isinstance(model, NativeModel):
+        one = SamplingSettings(max_tokens=1)
+        asked = generate_together(model, prompts, one, stop_ids=tokenizer.stop_ids, read=True)
+        again = {name: generation.reading for name, generation in asked}
+    else:
+        again = {name: read_prompt(model, prompt) for name, prompt in prompts}
+    readings = [score.reading or again[item.id] for item, score in zip(items, scores, strict=True)]
+    return [reading for reading in readings if reading is not None]
 
 
 def _size(tokenizer: Tokenizer, item: Item, score: Score) -> tuple[int, int]:

@@ -11,8 +11,10 @@ import tiny
 
 from camelid.compare import contest
 from camelid.compare.contest import Contestant, hold_contest
-from camelid.compare.sheet import make_sheet, write_sheet
+from camelid.compare.latency import Cost, Ratio
+from camelid.compare.sheet import _say_time, make_sheet, write_sheet
 from camelid.compare.task import Task, make_item
+from camelid.compare.verdict import Judged
 from camelid.errors import RequestError
 from camelid.native import is_built
 from camelid.text.records import Message
@@ -174,8 +176,44 @@ def test_costs_are_measured_in_the_same_run(sheet):
         assert model["tokens_per_s"] > 0 and model["bytes_per_s"] > 0
         assert model["peak_bytes"] > model["weight_bytes"] > 0 and model["disk_bytes"] > 0
         assert model["dtype"] == "int8"
+        assert model["waited"] is None or 0 <= model["waited"] <= 1
     for task in sheet["tasks"]:
         assert all(seconds > 0 for seconds in task["seconds"].values())
+        assert task["time_ratio"]["value"] > 0 and set(task["timings"]) == {"llama", "alpaca"}
+        for told in task["timings"].values():
+            assert len(told["total_ms"]) == len(told["first_token_ms"]) > 0
+            assert all(
+                first <= total for first, total in zip(told["first_token_ms"], told["total_ms"], strict=True)
+            )
+
+
+@pytest.mark.parametrize(
+    ("better", "ratio", "said"),
+    [
+        ("llama", None, ""),
+        ("llama", Ratio(2.0, None, None), ""),
+        ("llama", Ratio(2.04, 1.9, 2.2), ", at 2.0× the time (1.9 to 2.2)"),
+        ("alpaca", Ratio(2.0, 1.6, 2.5), ", 2.0× as fast (1.6 to 2.5)"),
+        ("", Ratio(0.05, 0.04, 0.1), ", 20× as fast (10 to 25)"),
+        ("", Ratio(1.01, 0.99, 1.02), ", in the same time"),
+        ("alpaca", Ratio(1.0, 0.5, 1.25), ", with times that do not tell them apart (0.80 to 2.0×)"),
+    ],
+)
+def test_how_times_compare_in_words(better, ratio, said):
+    head = Judged("chrf", 9, {"llama": None, "alpaca": None}, None, "", better=better)
+    assert _say_time(head, ratio) == said
+
+
+def test_a_busy_machine_is_told(pair, tasks, tmp_path):
+    outcome = hold(pair, shorten(tasks, "sentiment"), tmp_path)
+    cost = Cost({}, "int8", "cpu", 1, 1, 1, 1, None, waited=0.42)
+    told = make_sheet(
+        replace(outcome, costs={"llama": cost, "alpaca": replace(cost, waited=0.02)}),
+        name="x",
+        command="",
+        seconds=1,
+    )
+    assert any("waiting for a processor took Llama 42 %" in note for note in told["notes"])
 
 
 class Page(HTMLParser):

@@ -2,10 +2,23 @@
 
 import math
 
+import numpy as np
 import pytest
 
+from camelid.compare import latency
 from camelid.compare.apart import run_apart
-from camelid.compare.latency import Cost, Timing, percentile, read_energy, time_apart, time_prompts
+from camelid.compare.latency import (
+    Clock,
+    Cost,
+    Entrant,
+    Timing,
+    percentile,
+    read_energy,
+    read_waiting,
+    time_apart,
+    time_in_turns,
+    time_ratio,
+)
 from camelid.compare.machine import describe_machine, hash_model, list_versions
 from camelid.compare.words import list_costs, say_ms, say_p, say_size, say_span
 from camelid.errors import CheckpointError
@@ -38,11 +51,73 @@ def test_answers_are_timed_in_a_process_of_its_own(pair, tokenizer, model):
     assert cost.peak_bytes > cost.weight_bytes > 0
 
 
+def test_models_are_asked_in_turns_each_prompt_once(pair, tokenizer):
+    prompts = {"a": [[0, 5, 6], [0, 9]], "b": [[0, 7]]}
+    told = (tokenizer.stop_ids, tokenizer.num_bytes, {"threads": 1})
+    roles = ("llama", "alpaca")
+    entrants = {role: Entrant(pair / role, prompts, {"a": 3, "b": 1}, *told) for role in roles}
+    done = []
+    costs = time_in_turns(entrants, advance=lambda: done.append(1))
+    assert len(done) == 6 and list(costs) == list(roles)
+    for cost in costs.values():
+        assert {task: len(timings) for task, timings in cost.timings.items()} == {"a": 2, "b": 1}
+        assert cost.waited is None or 0 <= cost.waited <= 1
+    assert [turn for turn in latency._turns(entrants)] == [
+        ("a", 0, "llama"),
+        ("a", 0, "alpaca"),
+        ("a", 1, "alpaca"),
+        ("a", 1, "llama"),
+        ("b", 0, "llama"),
+        ("b", 0, "alpaca"),
+    ]
+
+
+def test_a_model_that_cannot_be_loaded_ends_all_in_one_line(pair, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    entrants = {
+        name: Entrant(folder, {}, {}, (), (), {}) for name, folder in (("a", pair / "llama"), ("b", tmp_path))
+    }
+    with pytest.raises(CheckpointError, match=r"could not be timed: .*config\.json"):
+        time_in_turns(entrants)
+
+
 def test_any_backend_can_be_timed(model):
-    asked = {"prompts": {"a": [[0, 5]]}, "max_tokens": {"a": 3}, "stop_ids": []}
-    told = time_prompts(model, asked)
-    ((first, total, reply),) = told["timings"]["a"]
+    clock = Clock(model, [])
+    first, total, reply = clock.time([0, 5], 3)
+    told = clock.tell()
     assert 0 < first <= total and len(reply) == 3 and told["threads"] is None
+    assert told["peak_bytes"] > told["weight_bytes"] > 0
+
+
+def test_who_waits_for_a_processor_is_told(tmp_path):
+    assert read_waiting(tmp_path / "nothing") is None
+    for thread, told in (("7", "2000000000 500000000 12\n"), ("8", "1000000000 0 3\n")):
+        (tmp_path / thread).mkdir()
+        (tmp_path / thread / "schedstat").write_text(told)
+    assert read_waiting(tmp_path) == (3.0, 0.5)
+
+
+def times(*seconds):
+    return [Timing(0.1, each, 2, 3) for each in seconds]
+
+
+def test_a_ratio_is_a_median_that_an_outlier_does_not_move():
+    ratio = time_ratio(times(*[2.0] * 23, 500.0), times(*[1.0] * 24))
+    assert (ratio.value, ratio.low, ratio.high, ratio.apart) == (2, 2, 2, True)
+    assert time_ratio([], []) is None
+    few = time_ratio(times(3, 1), times(1, 1))
+    assert (few.value, few.low, few.apart) == (2, None, False)  # no interval holds with so few
+    assert not time_ratio(times(*[1.0, 2.0] * 6), times(*[2.0, 1.0] * 6)).apart
+
+
+def test_a_ratios_interval_covers():
+    generator = np.random.default_rng(5)
+    held = 0
+    for _ in range(2000):
+        one = times(*generator.lognormal(0.4, 0.5, 24))
+        ratio = time_ratio(one, times(*generator.lognormal(0, 0.5, 24)))
+        held += ratio.low <= math.exp(0.4) <= ratio.high
+    assert 0.945 <= held / 2000 <= 0.99  # of order statistics, so at least what is said
 
 
 def test_the_time_from_token_to_token_is_that_after_the_first():

@@ -58,6 +58,19 @@ def test_macro_f1_is_scikit_learns(pairs):
     assert find_metric("macro_f1").of(items, scores) == pytest.approx(expected, rel=1e-12)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1, max_size=20), st.data()
+)
+def test_macro_f1_of_a_draw_is_that_of_the_labels_it_holds(pairs, data):
+    metric = find_metric("macro_f1")
+    items, scores = make(pairs)
+    drawn = data.draw(st.lists(st.integers(0, len(pairs) - 1), min_size=1, max_size=20))
+    pooled = metric.pool(metric.statistics(items, scores)[drawn].sum(axis=0, keepdims=True))
+    targets, replies = zip(*(pairs[place] for place in drawn), strict=True)
+    expected = f1_score(targets, replies, average="macro", labels=sorted(set(targets)), zero_division=0)
+    assert pooled == pytest.approx([expected], rel=1e-12)
+
+
 def test_the_signatures_are_sacrebleus_and_name_its_version():
     for name in ("bleu", "chrf"):
         signature = find_metric(name).signature()

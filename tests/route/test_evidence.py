@@ -5,9 +5,11 @@ import pytest
 import tiny
 
 import camelid
+from camelid.compare.store import ScoreFile
 from camelid.compare.tasks import find_tasks
 from camelid.errors import DataError
 from camelid.native import is_built
+from camelid.route import evidence as module
 from camelid.route.doubt import weigh_deferral
 from camelid.route.evidence import _fit_line, collect, weigh_votes
 from camelid.route.features import Kind, read_prompt
@@ -49,6 +51,27 @@ def test_a_second_time_gives_the_same_labels(pair, asked):
     tokenizers = {role: pair[role].tokenizer for role in models}
     again = collect(models, tokenizers, tasks, limit=10)
     assert again.requests == evidence.requests and (again.qualities == evidence.qualities).all()
+
+
+def test_answers_that_are_kept_are_not_asked_for_again(pair, asked, tmp_path, monkeypatch):
+    evidence, tasks, models = asked
+    tokenizers = {role: pair[role].tokenizer for role in models}
+
+    def keep(role, task):
+        return ScoreFile(tmp_path, role, ["x"], task)
+
+    first = collect(models, tokenizers, tasks, limit=10, keep=keep)
+
+    def refuse(model, tokenizer, task, items, *, alone=False, readings=False):
+        assert alone or not items  # only times are taken anew
+        return iter(real(model, tokenizer, task, items, alone=alone, readings=readings))
+
+    real = module.stream_scores
+    monkeypatch.setattr(module, "stream_scores", refuse)
+    again = collect(models, tokenizers, tasks, limit=10, keep=keep)
+    for found in (first, again):
+        assert found.requests == evidence.requests and (found.qualities == evidence.qualities).all()
+        assert np.allclose(found.features, evidence.features, atol=1e-4)
 
 
 def test_without_conversations_there_is_nothing_to_learn_from(pair, asked):
