@@ -20,9 +20,9 @@ demo: $(INSTALLED)
 	$(BIN)/camelid info pairs/demo
 	$(BIN)/camelid samples pairs/demo
 	$(BIN)/camelid calibrate pairs/demo --llama-share 0.3
-	$(BIN)/camelid compare pairs/demo
-	$(BIN)/camelid choose pairs/demo --task translation --max-latency-ms 50 --min-quality 0.6
 	$(BIN)/camelid generate pairs/demo 'What tells a llama from an alpaca?' --model auto
+	$(BIN)/camelid compare pairs/demo
+	$(BIN)/camelid choose pairs/demo
 	@echo "To talk with the pair: $(BIN)/camelid chat pairs/demo"
 	@echo "To open the page, with both side by side: $(BIN)/camelid serve pairs/demo, then http://localhost:8000"
 

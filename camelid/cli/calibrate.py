@@ -224,6 +224,8 @@ def _show(console: "Console", folder: Path, summary: dict[str, Any]) -> None:
     if summary["deferral"]:
         console.print(summary["deferral"], markup=False, soft_wrap=True)
     if promise := summary["promise"]:
+        from camelid.route.guarantee import ASSUMED, THEOREM
+
         console.print(
             f"Promised: a loss of at most {promise['max_loss']:g} with confidence {promise['confidence']:g}, "
             f"for requests like the held-out ones; tested on {promise['tested_on']} of them, by a "
@@ -231,6 +233,7 @@ def _show(console: "Console", folder: Path, summary: dict[str, Any]) -> None:
             markup=False,
             soft_wrap=True,
         )
+        console.print(f"{THEOREM} {ASSUMED}", style="dim", markup=False, soft_wrap=True)
     page = folder / "router.html"
     end = f"The router is in {folder}. Try: camelid chat {folder} --model auto"
     end = end if summary["met"] else "No router was written."

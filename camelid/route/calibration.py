@@ -14,7 +14,7 @@ from camelid.errors import DataError, RequestError
 from camelid.route.curve import draw_curve, threshold_for
 from camelid.route.evidence import Evidence
 from camelid.route.features import Recognizer
-from camelid.route.guarantee import check_wish, keep_promise, lose, num_needed
+from camelid.route.guarantee import ASSUMED, THEOREM, check_wish, keep_promise, lose, num_needed
 from camelid.route.learning import Contest, contest, decide_all, learn, make_router
 from camelid.route.router import Router
 
@@ -244,6 +244,8 @@ def _promise(evidence: Evidence, target: Target, known: Recognizer | None) -> Ca
         "tested_on": len(judged),
         "loss": float(losses[:, place].mean()),
         "p_value": promise.p_values[place],
+        "theorem": THEOREM,
+        "assumed": ASSUMED,
         "others": _look_further(losses, cuts, target),
     }
     chosen = router.at(cuts[place]) if met else None

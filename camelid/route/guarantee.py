@@ -21,6 +21,16 @@ from camelid.errors import DataError, RequestError
 
 Floats = NDArray[np.float64]
 
+THEOREM = (  # the docstring above, for those who read the output only
+    "The theorem: Learn then Test (Angelopoulos et al. 2021, theorem 1) with fixed sequence testing: over "
+    "the draw of the labelled requests, what was accepted loses less than promised, with that confidence."
+)
+ASSUMED = (
+    "It assumes that these requests and those to come are independent draws from one distribution, and that "
+    "what was tested was made without their labels. It covers the mean over requests; not a single request, "
+    "a single task, or traffic that has become another."
+)
+
 _STAKES = np.concatenate([np.geomspace(0.004, 0.5, 15), [0.7, 0.9, 0.97]])  # shares of the largest stake
 
 

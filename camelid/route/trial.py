@@ -345,5 +345,8 @@ def _tell(
     waited = max(batch["waited"] for batch in batches.values())
     if waited > BUSY:
         share = f"{waited:.0%}".replace("%", " %")
-        told.append(f"The machine was busy then: a model waited for a processor up to {share} of its time.")
+        told.append(
+            f"The machine was busy then: a model waited for a processor up to {share} of its "
+            f"time. To time again on a quiet one, delete {MEASURED} in the pair's folder."
+        )
     return told

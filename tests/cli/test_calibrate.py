@@ -86,6 +86,9 @@ def test_a_promise_is_told_with_its_bound(camelid, pair):
     assert result.status == 0 and told["met"]
     assert told["promise"]["bound"] in ("betting", "exact binomial")
     assert told["promise"]["max_loss"] == 0.4
+    shown = camelid("calibrate", pair, "--max-quality-loss", 0.4, "--confidence", 0.8, "--limit", 12).out
+    assert "Learn then Test" in shown and "independent draws from one distribution" in shown
+    assert told["promise"]["theorem"] in shown and told["promise"]["assumed"] in shown
 
 
 def test_votes_are_labels_too(camelid, pair, votes):
