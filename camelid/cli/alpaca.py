@@ -4,11 +4,12 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import typer
 
-from camelid.cli.training import Seed, SkipBad, watch
+from camelid.cli.training import SkipBad, watch
 from camelid.cli.tuning import BUDGET, need_torch, option, show_languages
 from camelid.errors import RecipeError
 
@@ -39,7 +40,7 @@ def alpaca(
         float, typer.Option(min=0, max=1, help="The share of the data that is only measured on.")
     ] = 0.05,
     lang: Annotated[str, option("The data's language, where it does not say.", None)] = "",
-    seed: Seed = None,
+    seed: Annotated[int, option("Of the order of the data; by default 0.", None, min=0)] = 0,
     skip_bad: SkipBad = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as JSON; progress goes to stderr.")
@@ -65,7 +66,7 @@ def alpaca(
     folder = out or Path("pairs") / llama.resolve().name
     making = Making(
         llama, tuple(data), layers, folder, *budgets, alpha=alpha, context=context, held_out=held_out,
-        lang=lang, seed=seed or 0, skip_bad=skip_bad,
+        lang=lang, seed=seed, skip_bad=skip_bad,
     )  # fmt: skip
     with watch(STAGES, sys.stderr if as_json else None) as progress:
         pair_file = make_alpaca(making, progress=progress)
@@ -76,6 +77,13 @@ def alpaca(
         print(json.dumps({"pair": str(folder), **figures}, indent=2, ensure_ascii=False))
         return
     show_languages("Llama", roles["llama"].bits_per_byte, "Alpaca", roles["alpaca"].bits_per_byte)
+    read = [fmean(roles[role].bits_per_byte.values() or [0.0]) for role in ("llama", "alpaca")]
+    if read[0] > read[1]:
+        print(
+            "\nThe Alpaca reads held-out data better than the Llama, which has not learnt any of it. For a Llama "
+            "that is ahead here, fine-tune it first, and make the pair from what comes out:\n"
+            f"  camelid finetune --base {shlex.quote(str(llama))} --data {shlex.quote(str(data[0]))}"
+        )
     smaller = roles["llama"].parameters / roles["alpaca"].parameters
     name = shlex.quote(str(folder))
     print(

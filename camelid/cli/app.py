@@ -78,6 +78,7 @@ _EXAMPLES = {
     "pair": (
         "camelid pair --llama SmolLM2-1.7B-Instruct --alpaca SmolLM2-135M-Instruct --out pairs/smol",
         "camelid pair --llama Llama-2-7b-hf --alpaca TinyLlama-1.1B --out pairs/mine --chat-template llama-2",
+        "camelid pair --llama my/large --alpaca my/small --out pairs/mine --data questions.jsonl",
     ),
     "export": (
         "camelid export pairs/demo --gguf --type q8_0 --out exported",

@@ -1,13 +1,12 @@
 """camelid bench: how fast the native engine runs a model here, and how near the machine's limit that is."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelid.cli.options import OptionalFolder, choose_folder, find_model
+from camelid.cli.options import OptionalFolder, WeightTypes, choose_folder, find_model
 from camelid.errors import RequestError
 
 if TYPE_CHECKING:
@@ -16,15 +15,6 @@ if TYPE_CHECKING:
     from camelid.compare.trial import Trial
 
 PROMPT_TOKENS, NEW_TOKENS = 512, 128
-
-
-class WeightTypes(StrEnum):
-    """What weights are packed in."""
-
-    f32 = "f32"
-    bf16 = "bf16"
-    int8 = "int8"
-    int4 = "int4"
 
 
 def bench(

@@ -17,6 +17,7 @@ from camelid.cli.options import (
     Temperature,
     TopK,
     TopP,
+    Weights,
     choose_folder,
     sampling_options,
 )
@@ -44,6 +45,7 @@ def chat(
     seed: Seed = None,
     adapter: AdapterFolder = None,
     base: Base = None,
+    weights: Weights = None,
 ) -> None:
     """Talk with a pair, with one model, or with an adapter.
 
@@ -60,7 +62,7 @@ def chat(
     from camelid.cli.voices import choose_voice, open_voices
 
     place = choose_folder(folder)
-    voices = open_voices(place, adapter=adapter, base=base)
+    voices = open_voices(place, adapter=adapter, base=base, weights=weights and weights.value)
     voice = choose_voice(voices, model, "alpaca")
     conversation = Conversation(voices, voice, options, system=system, interactive=sys.stdin.isatty())
     conversation.greet(str(folder or "camelid's own pair"))

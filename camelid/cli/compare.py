@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelid.cli.bench import WeightTypes
-from camelid.cli.options import find_model
+from camelid.cli.options import WeightTypes, find_model
 from camelid.errors import DataError, RecipeError, suggest
 
 if TYPE_CHECKING:

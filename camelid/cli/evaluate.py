@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from camelid.cli.bench import WeightTypes
-from camelid.cli.options import Folder, find_model
+from camelid.cli.options import Folder, WeightTypes, find_model
 from camelid.errors import RequestError, suggest
 
 if TYPE_CHECKING:

@@ -71,6 +71,8 @@ def export(
                 print(_say_modelfile(told))
     if as_json:
         print(json.dumps(written, ensure_ascii=False, indent=2))
+    elif not ollama:
+        print(f"Talk with it in llama.cpp: llama-cli -m {shlex.quote(written[0]['file'])}")
 
 
 def _plan(folder: Path, out: Path | None, type_: Types, role: Roles | None) -> list[tuple[Path, Path]]:

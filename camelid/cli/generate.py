@@ -19,6 +19,7 @@ from camelid.cli.options import (
     Temperature,
     TopK,
     TopP,
+    Weights,
     choose_folder,
     sampling_options,
 )
@@ -55,6 +56,7 @@ def generate(
     seed: Seed = None,
     adapter: AdapterFolder = None,
     base: Base = None,
+    weights: Weights = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer and its figures as JSON, when it is whole.")
     ] = False,
@@ -74,7 +76,9 @@ def generate(
 
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
     voice = choose_voice(
-        open_voices(place, adapter=adapter, base=base), model, "llama" if continue_ else "alpaca"
+        open_voices(place, adapter=adapter, base=base, weights=weights and weights.value),
+        model,
+        "llama" if continue_ else "alpaca",
     )
     continue_ = continue_ or voice.tokenizer.template is None
     if not continue_:

@@ -61,6 +61,8 @@ def import_(
 def _import(file: Path, out: Path, tokenizer: Path | None, dtype: DTypes | None) -> dict[str, Any]:
     from camelid.text.tokenizer import Tokenizer
 
+    if (file / "config.json").is_file():
+        raise RequestError(f"{file} is a model folder already and needs no import. Try: camelid chat {file}")
     if file.suffix == ".bin":
         from camelid.export.llama2c import import_llama2c
 

@@ -1,5 +1,6 @@
 """Options that several verbs share, and their way into the settings of sampling."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,16 @@ from camelid.errors import RequestError
 if TYPE_CHECKING:
     from camelid.generate.sampling import SamplingOptions
     from camelid.pair import Speaker
+
+
+class WeightTypes(StrEnum):
+    """What weights are packed in."""
+
+    f32 = "f32"
+    bf16 = "bf16"
+    int8 = "int8"
+    int4 = "int4"
+
 
 Folder = Annotated[Path, typer.Argument(metavar="PAIR|MODEL", help="A pair folder, or one model's.")]
 OptionalFolder = Annotated[
@@ -31,6 +42,10 @@ AdapterFolder = Annotated[
 Base = Annotated[
     Path | None,
     typer.Option(help="Where the model of an adapter's folder is, if not where it says.", show_default=False),
+]
+Weights = Annotated[
+    WeightTypes | None,
+    typer.Option("--weights", "-w", help="What weights are packed in; int8 by default.", show_default=False),
 ]
 DataRoot = Annotated[
     Path | None, typer.Option(help="Where the paths of a recipe's sources begin.", show_default=False)

@@ -27,6 +27,14 @@ def pair(
             show_default=False,
         ),
     ] = "",
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What the pair will be asked, in any form that camelid show reads: kept with the pair, for "
+            "compare, calibrate and choose; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         str, typer.Option(help="What the pair is called; by default as its folder.", show_default=False)
     ] = "",
@@ -37,21 +45,26 @@ def pair(
     Weights are linked where the disk allows it, else copied; the tokenizer may be tokenizer.json or
     SentencePiece's tokenizer.model. Of two with one tokenizer and one chat template the Alpaca guesses ahead,
     which makes the Llama faster; two of different ones still share the work, and this says which it is.
+
+    With --data, of which neither model should have learnt, the two can be compared and the router be made.
     """
     from camelid.export.pairing import make_pair
 
-    made = make_pair(llama, alpaca, out, chat_template=chat_template, name=name)
+    made = make_pair(llama, alpaca, out, chat_template=chat_template, name=name, data=tuple(data or ()))
     if as_json:
         print(json.dumps(made.to_dict(), ensure_ascii=False, indent=2))
         return
     for line in _say(made):
         print(line)
-    print(f"\nThe pair is in {out}. Talk with it: camelid chat {shlex.quote(str(out))}")
+    print(f"\nThe pair is in {out}. Next:")
+    for line in _say_next(made, shlex.quote(str(out))):
+        print(f"  {line}")
 
 
 def _say(made: "Paired") -> list[str]:
     """Return what was done, line by line."""
     from camelid.cli.screen import say_bytes
+    from camelid.export.templates import find_fitting
 
     one, two = made.llama, made.alpaca
     lines = [
@@ -70,15 +83,36 @@ def _say(made: "Paired") -> list[str]:
         )
     else:
         lines.append(
-            "tokenizer: two different ones, so there is no guessing ahead; who answers can be chosen"
+            "tokenizer: two different ones, so there is no guessing ahead; the router can choose who answers"
         )
     for role, each, other in (("Llama", one, "Alpaca"), ("Alpaca", two, "Llama")):
         if each.borrowed:
             lines.append(f"chat template: the {role} had none and takes the {other}'s")
         elif each.tokenizer.template is None:
+            fitting = ", ".join(find_fitting(each.tokenizer))
             lines.append(
-                f"chat template: the {role} has none and can only continue texts; see --chat-template"
+                f"chat template: the {role} has none and can only continue texts; if it was trained on "
+                f"conversations, say how they were written: --chat-template {fitting}, or a file"
             )
     if one.config.num_parameters < two.config.num_parameters:
         lines.append("note: the Llama is the smaller of the two; --llama and --alpaca may be swapped")
+    if made.records:
+        lines.append(f"data: {made.records:,} records kept, to compare the two and to make the router by")
+    return lines
+
+
+def _say_next(made: "Paired", out: str) -> list[str]:
+    """Return the commands that the pair is ready for."""
+    talks = [role for role in ("alpaca", "llama") if getattr(made, role).tokenizer.template is not None]
+    chat = f"camelid chat {out}" + ("" if "alpaca" in talks else " --model llama")
+    lines = [chat if talks else f"camelid generate {out} 'Once upon a time' --continue"]
+    lines.append(f"camelid compare {out}" + ("" if made.records else " --data FILE"))
+    if made.records and len(talks) == 2:
+        lines.append(f"camelid calibrate {out} --llama-share 0.3")
+    if talks:
+        lines.append(f"camelid serve {out}")
+    if not made.records:
+        lines.append(
+            "and for a router, so that --model auto can choose: this command again, with --data FILE"
+        )
     return lines

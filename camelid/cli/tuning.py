@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from camelid.cli.options import DataRoot
-from camelid.cli.training import Roles, Seed, SkipBad, finetune_recipe, watch
+from camelid.cli.training import Roles, SkipBad, finetune_recipe, watch
 from camelid.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def finetune(
         Roles, option("Who; the Alpaca needs the Llama before it. By default both.", _RECIPE)
     ] = Roles.both,
     data_root: DataRoot = None,
-    seed: Seed = None,
+    seed: Annotated[
+        int | None, option("Of the order of the data, by default 0; in place of the recipe's.", None, min=0)
+    ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Fine-tune any model on your data, or a recipe's Llama and Alpaca.

@@ -53,11 +53,14 @@ class Chooser:
 Voice = Speaker | Chooser
 
 
-def open_voices(folder: Path, *, adapter: Path | None = None, base: Path | None = None) -> dict[str, Voice]:
+def open_voices(
+    folder: Path, *, adapter: Path | None = None, base: Path | None = None, weights: str | None = None
+) -> dict[str, Voice]:
     """Return who can answer, by name; of a pair "auto" too, and the adapter by its folder's name.
 
     folder: a pair's, a model's, or an adapter's. adapter: one more to load, of a pair the model's that it
-        belongs to. base: the pair or model of an adapter's folder, if not where the adapter says.
+        belongs to. base: the pair or model of an adapter's folder, if not where the adapter says. weights:
+        what they are packed in, see `load_model`.
 
     Raises CheckpointError when the folder is nothing of the kind or an adapter does not belong to it,
     RecipeError for a base where no adapter's folder is given.
@@ -68,13 +71,15 @@ def open_voices(folder: Path, *, adapter: Path | None = None, base: Path | None 
         folder, adapter = base or find_base(read_adapter(folder)), folder
     elif base:
         raise RecipeError(f"--base is for an adapter's folder; {folder} is none. Leave --base out.")
+    loading: Any = {"weights": weights}
     model = find_model(folder)
     name = folder.resolve().name
     adapters = _name_apart(adapter, ROLES if model is None else (name,)) if adapter else {}
     if model is None:
-        pair = Pair(folder, adapters=adapters)
+        pair = Pair(folder, adapters=adapters, **loading)
         return {**pair.speakers, AUTO: Chooser(pair)}
-    speaker = Speaker(model, name=name, adapters=sort_adapters(adapters, {name: model})[name])
+    belonging = sort_adapters(adapters, {name: model})[name]
+    speaker = Speaker(model, name=name, adapters=belonging, **loading)
     return {name: speaker, **{each: speaker.adapted(each) for each in adapters}}
 
 

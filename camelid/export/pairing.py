@@ -3,27 +3,34 @@
 Used is what lies in the folders: config.json, generation_config.json, weights in safetensors, whole or in
 shards; the tokenizer, from whatever form it has, becomes tokenizer.json. Two that share tokenizer and chat
 template can guess for each other; two that don't are a pair all the same, and pair.json names no tokenizer.
+Of data that is given, records are kept beside them, by which the two are compared and a router is made.
 """
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import camelid
-from camelid.errors import CheckpointError, TokenizerError
+from camelid.compare.reading import read_text
+from camelid.errors import CheckpointError, DataError, TokenizerError
 from camelid.export.saving import refuse_replacing
 from camelid.export.templates import read_template
 from camelid.files import write_folder
 from camelid.model.config import DecoderConfig
-from camelid.model.folder import CONFIG, PAIR, WEIGHTS, WEIGHTS_INDEX, read_config
+from camelid.model.folder import CONFIG, PAIR, WEIGHTS, WEIGHTS_INDEX, read_config, read_json_object
 from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
 from camelid.model.tensors import open_tensors, weight_files
+from camelid.text.heldout import write_held_out
+from camelid.text.records import Record
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
+from camelid.train.material import HELD_OUT_KEPT, choose_held_out
 
 _FOCUS = {"llama": "accuracy: a model brought along", "alpaca": "speed: a model brought along"}
 _COPIED = (CONFIG, "generation_config.json")
+_MADE_OF = "made_of"  # in pair.json's provenance; by it a pair that was made here is known
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Paired:
 
     same_vocabulary: whether text becomes the same tokens for both. guesses: whether the Alpaca can guess for
     the Llama, for which the chat template must be the same as well. copied_bytes: of weights that could not
-    be linked.
+    be linked. records: how many the pair keeps to be compared and calibrated by.
     """
 
     folder: Path
@@ -55,6 +62,7 @@ class Paired:
     guesses: bool
     linked_bytes: int
     copied_bytes: int
+    records: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -71,23 +79,32 @@ class Paired:
         return {
             "folder": str(self.folder), "roles": roles, "same_vocabulary": self.same_vocabulary,
             "speculation": self.guesses, "linked_bytes": self.linked_bytes,
-            "copied_bytes": self.copied_bytes,
+            "copied_bytes": self.copied_bytes, "records": self.records,
         }  # fmt: skip
 
 
 def make_pair(
-    llama: Path | str, alpaca: Path | str, out: Path | str, *, chat_template: str = "", name: str = ""
+    llama: Path | str,
+    alpaca: Path | str,
+    out: Path | str,
+    *,
+    chat_template: str = "",
+    name: str = "",
+    data: Sequence[Path] = (),
 ) -> Paired:
-    """Write a pair folder of two model folders, whole or not at all; an older pair of that name gives way.
+    """Write a pair folder of two model folders, whole or not at all; an older one made so gives way.
 
     chat_template: for both, by name or as a file; by default each has its own, and one that has none takes
         the other's if their tokens are the same. name: what the pair is called, by default its folder's name.
+    data: files of what the pair will be asked, to compare the two and make a router by; neither model should
+        have learnt from them.
 
     Raises CheckpointError or TokenizerError when one of the two cannot be used, or something else is in that
-    place; RunError when it cannot be written.
+    place; DataError for data that cannot be used, RunError when it cannot be written.
     """
     out = Path(out)
-    refuse_replacing(out, PAIR, "a pair")
+    _refuse_replacing(out)
+    records = _read_data(data)
     brought = {
         role: _bring(Path(each), chat_template) for role, each in (("llama", llama), ("alpaca", alpaca))
     }
@@ -109,12 +126,33 @@ def make_pair(
         roles = {role: _describe(role, each) for role, each in (("llama", one), ("alpaca", two))}
         made_of = {role: str(each.folder.resolve()) for role, each in (("llama", one), ("alpaca", two))}
         shared = one.tokenizer.fingerprint if guesses else ""
-        told = {"made_of": made_of, "same_vocabulary": same}
+        told = {_MADE_OF: made_of, "same_vocabulary": same}
         made_by = f"camelid {camelid.__version__}"
         write_pair_file(fresh, PairFile(name or out.resolve().name, roles, shared, made_by, told))
+        if records:
+            write_held_out(fresh, records)
 
     write_folder(out, fill)
-    return Paired(out, one, two, same, guesses, sizes["linked"], sizes["copied"])
+    return Paired(out, one, two, same, guesses, sizes["linked"], sizes["copied"], len(records))
+
+
+def _refuse_replacing(out: Path) -> None:
+    """Raise CheckpointError where anything is but a pair that can be made again as quickly."""
+    refuse_replacing(out, PAIR, "a pair")
+    if (out / PAIR).is_file() and _MADE_OF not in read_json_object(out / PAIR).get("provenance", {}):
+        raise CheckpointError(
+            f"{out} holds a pair that was trained, which would be deleted. Choose another folder."
+        )
+
+
+def _read_data(files: Sequence[Path]) -> list[tuple[str, Record]]:
+    """Return the records that a pair is to keep, each with its source's name."""
+    found: dict[str, list[Record]] = {}
+    for path in files:
+        if not (records := read_text(path)):
+            raise DataError(f"{path} holds no record. Name a file that camelid show can show.")
+        found.setdefault(path.stem, []).extend(records)
+    return choose_held_out(found, HELD_OUT_KEPT)
 
 
 def _bring(folder: Path, chat_template: str) -> Brought:

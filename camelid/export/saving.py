@@ -23,14 +23,19 @@ def save_folder(
     plan: Mapping[str, tuple[Kind, tuple[int, ...]]],
     tensors: Iterable[NDArray[Any]],
 ) -> None:
-    """Write a model folder, whole or not at all; an older model of that name gives way.
+    """Write a model folder, whole or not at all.
 
     plan: what kind and shape the tensors have, by name and in their order.
 
-    Raises CheckpointError when something else is in that place, RunError when it cannot be written.
+    Raises CheckpointError when a model or something else is in that place already, RunError when it cannot be
+    written.
     """
     folder = Path(folder)
     refuse_replacing(folder, CONFIG, "a model")
+    if (folder / CONFIG).is_file():
+        raise CheckpointError(
+            f"{folder} holds a model already, which would be deleted. Choose another --out, or delete it."
+        )
     config = replace(config, eos_token_id=list(tokenizer.stop_ids))
     special = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     dtype = next(name for name, kind in DTYPES.items() if kind == plan[EMBEDDING][0])

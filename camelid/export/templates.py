@@ -111,9 +111,14 @@ def read_template(named: str, tokenizer: Tokenizer) -> str:
         if not tokenizer.has_token(token):
             raise TokenizerError(
                 f"The chat template {named} writes {token}, which this tokenizer has not: the model never "
-                f"saw it. Choose another of {', '.join(sorted(FORMATS))}."
+                f"saw it. Choose another of {', '.join(find_fitting(tokenizer))}."
             )
     return found.source
+
+
+def find_fitting(tokenizer: Tokenizer) -> list[str]:
+    """Return the names of the formats whose special tokens a tokenizer has, in alphabetical order."""
+    return [name for name in sorted(FORMATS) if all(map(tokenizer.has_token, FORMATS[name].tokens))]
 
 
 def _read_file(path: Path, tokenizer: Tokenizer) -> str:

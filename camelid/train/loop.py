@@ -251,7 +251,7 @@ class Loop:
             self._progress.note(
                 f"{self._stage} read held-out text better after step {state.best_step} "
                 f"({state.best_bits_per_byte:.3f} bits per byte) than now ({mean:.3f}): it learns the text "
-                "by heart. A smaller budget, a larger weight_decay or more text will do better."
+                "by heart. A smaller budget, more text or, in a recipe, a larger weight_decay will do better."
             )
 
     def _status(self, rate: float) -> Status:

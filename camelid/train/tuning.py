@@ -107,12 +107,13 @@ def merge_adapter(adapter: Path, out: Path, *, base: Path | None = None) -> None
 
     base: where the base is, if not where the adapter says.
 
-    Raises CheckpointError when one of the two is missing or they do not belong together.
+    Raises CheckpointError when one of the two is missing or they do not belong together, or when there is
+    something in that place.
     """
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise CheckpointError(f"{out} is there already. Choose another --out, or delete it.")
     found = read_adapter(adapter)
     place = base or Path(found.base)
-    if out.resolve() in (place.resolve(), adapter.resolve()):
-        raise RecipeError(f"The merged model cannot take the place of {out}. Choose another --out.")
     decoder = load_decoder(place)
     attach_adapter(decoder, found)
     merge(decoder)

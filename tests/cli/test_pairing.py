@@ -15,6 +15,7 @@ from camelid.model.checkpoint import load_decoder, save_model_folder
 from camelid.model.folder import read_config
 from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair
+from camelid.text.heldout import read_held_out
 from camelid.text.pieces import Kind, Piece, Pieces, build_core
 from camelid.text.tokenizer import Tokenizer, train_tokenizer
 
@@ -85,7 +86,9 @@ def test_two_tokenizers_are_told_apart(camelid, folder, stranger, tmp_path):
     words = ["pair", "--llama", folder / "llama", "--alpaca", stranger, "--out", tmp_path / "p"]
     result = camelid(*words)
     assert result.status == 0 and "tokenizer: two different ones, so there is no guessing ahead" in result.out
-    assert "the Alpaca has none and can only continue texts; see --chat-template" in result.out
+    assert "the Alpaca has none and can only continue texts;" in result.out
+    assert "--chat-template alpaca, llama-2, vicuna, or a file" in result.out  # those whose tokens it has
+    assert f"camelid chat {tmp_path / 'p'} --model llama\n" in result.out
     assert read_pair_file(tmp_path / "p").tokenizer == ""
     told = json.loads(camelid(*words, "--json", "--chat-template", "llama-2").out)
     assert told["speculation"] is False and told["roles"]["alpaca"]["chat_template"] is True
@@ -133,6 +136,38 @@ def test_a_template_is_lent_where_the_tokens_are_the_same(camelid, folder, tmp_p
     (tmp_path / "bare" / "tokenizer_config.json").write_text(json.dumps(config))
     assert "the same tokens, but the chat templates" in " ".join(camelid(*words).out.split())
     assert "guesses ahead" in camelid(*words, "--chat-template", "alpaca").out
+
+
+def test_what_cannot_talk_is_not_told_to(camelid, stranger, tmp_path):
+    result = camelid("pair", "--llama", stranger, "--alpaca", stranger, "--out", tmp_path / "p")
+    assert f"camelid generate {tmp_path / 'p'} 'Once upon a time' --continue" in result.out
+    assert "camelid chat" not in result.out and "camelid serve" not in result.out
+
+
+def test_with_data_two_of_different_tokenizers_get_a_router(camelid, folder, stranger, tmp_path):
+    talks = [{"messages": [{"role": "user", "content": f"Is {n} a llama?"},
+              {"role": "assistant", "content": f"No, {n} is a number."}]} for n in range(30)]  # fmt: skip
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
+    words = ["pair", "--llama", folder / "llama", "--alpaca", stranger, "--out", tmp_path / "p"]
+    (tmp_path / "short.jinja").write_text("{{ messages[0]['content'] }}")
+    words += ["--chat-template", tmp_path / "short.jinja"]
+    assert "this command again, with --data FILE" in camelid(*words).out
+    made = camelid(*words, "--data", tmp_path / "talks.jsonl")
+    assert "data: 30 records kept" in made.out
+    assert f"camelid calibrate {tmp_path / 'p'} --llama-share 0.3" in made.out
+    assert len(read_held_out(tmp_path / "p" / "held_out.jsonl")) == 30
+    found = camelid("calibrate", tmp_path / "p", "--llama-share", 0.5, "--limit", 20)
+    assert found.status == 0, found.err
+    assert Pair(tmp_path / "p").reply("Is 3 a llama?", model="auto", max_tokens=4).decision
+    (tmp_path / "none.jsonl").write_text("")
+    assert "none.jsonl" in camelid(*words, "--data", tmp_path / "none.jsonl").err
+
+
+def test_a_pair_that_was_trained_does_not_give_way(camelid, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "p")
+    words = ["pair", "--llama", folder / "llama", "--alpaca", folder / "alpaca", "--out", tmp_path / "p"]
+    assert "holds a pair that was trained, which would be deleted" in camelid(*words).err
+    assert (tmp_path / "p" / "pair.json").read_bytes() == (folder / "pair.json").read_bytes()
 
 
 def test_swapped_roles_are_noticed(camelid, folder, tmp_path):

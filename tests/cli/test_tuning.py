@@ -50,6 +50,7 @@ def test_an_adapter_is_kept_and_merged(camelid, folder, talks, tmp_path):
     result = camelid("merge", "adapter", "--out", "merged")
     assert result.status == 0 and "The model is in merged." in result.out
     assert (tmp_path / "merged" / "config.json").is_file()
+    assert "merged is there already" in camelid("merge", "adapter", "--out", "merged").err
 
 
 def test_preferences_as_json_for_a_machine(camelid, folder, votes):

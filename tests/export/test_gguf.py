@@ -257,6 +257,9 @@ def test_a_folder_of_something_else_is_left_alone(folders, tmp_path):
         import_gguf(tmp_path / "m.gguf", tmp_path / "notes")
     with pytest.raises(CheckpointError, match="is a file; a model is saved as a folder"):
         import_gguf(tmp_path / "m.gguf", tmp_path / "m.gguf")
+    import_gguf(tmp_path / "m.gguf", tmp_path / "model")
+    with pytest.raises(CheckpointError, match="holds a model already, which would be deleted"):
+        import_gguf(tmp_path / "m.gguf", tmp_path / "model")
 
 
 def test_keys_that_contradict_the_tensors_are_told(folders, tmp_path):

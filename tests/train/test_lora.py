@@ -124,6 +124,24 @@ def test_peft_reads_it(decoder, tmp_path):
         torch.testing.assert_close(theirs(IDS).logits, decoder(IDS), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_peft_wrote_is_read(decoder, tmp_path):
+    peft = pytest.importorskip("peft")
+    save_model_folder(tmp_path / "base", decoder, tiny.make_tokenizer())
+    config = peft.LoraConfig(r=3, lora_alpha=5, target_modules=["k_proj", "down_proj"], use_rslora=False)
+    theirs = peft.get_peft_model(LlamaForCausalLM.from_pretrained(tmp_path / "base"), config)
+    with torch.no_grad():
+        for name, weight in theirs.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.5)
+    theirs.save_pretrained(tmp_path / "adapter")
+    before = decoder(IDS)
+    attach_adapter(decoder, read_adapter(tmp_path / "adapter"))
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(IDS).logits, decoder(IDS), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(before, decoder(IDS), atol=1e-2)
+
+
 def test_a_folder_of_something_else_is_not_replaced(decoder, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     attach(decoder, LoraSettings())
