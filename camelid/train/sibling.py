@@ -156,6 +156,7 @@ class _Maker:
             decoder, batches, settings, folder, self._progress,
             evaluate=evaluate, prepare=prepare, measure=lambda plan: evaluate(decoder, plan),
             teacher=Teacher(teacher, self._do.alpha, self._do.temperature) if teacher and learns else None,
+            or_before=teacher is None,  # distilled is enough where the data is little
         )  # fmt: skip
         save_model_folder(folder / "model", decoder.to("cpu"), self._tokenizer)
         return {**found, **({"llama": llama} if teacher is not None else {})}

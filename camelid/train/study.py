@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from camelid.errors import DataError, RecipeError
@@ -22,6 +23,7 @@ from camelid.model.decoder import Decoder
 from camelid.model.folder import CONFIG, read_dtype
 from camelid.model.tensors import weight_files
 from camelid.text.sources import Source, file_kind
+from camelid.train.best import Best
 from camelid.train.evaluate import measure_bits_per_byte
 from camelid.train.loop import Evaluate, Loop, Supply
 from camelid.train.material import Material
@@ -192,31 +194,41 @@ def train_stage(
     measure: Callable[[Plan], dict[str, float]],
     teacher: Teacher | None = None,
     objective: Objective | None = None,
+    or_before: bool = False,
 ) -> dict[str, Any]:
     """Train a decoder in the one loop; return figures, held-out ones before and after among them.
 
+    The decoder ends with the weights that read held-out text best of all that were measured.
+
     prepare: called once the plan is known, before anything is learnt from the batches.
     measure: gives the figures of before and after.
+    or_before: those from before it learnt may be the best, too.
     """
 
     def make_plan() -> Plan:
         plan = _measure_plan(decoder.config, batches, settings, progress)
         return plan if objective is None else _keep_pairs(plan)
 
+    best = Best(folder / "checkpoints" / "best", evaluate)
     loop = Loop(
         decoder, batches, settings, stage=folder.name, folder=folder, make_plan=make_plan,
-        evaluate=evaluate, progress=progress, teacher=teacher, objective=objective,
+        evaluate=best, progress=progress, teacher=teacher, objective=objective,
     )  # fmt: skip
     prepare(loop.plan)
     before = read_json(folder / "before.json")  # a resumed run has learnt already
     if not before:
         before = {"figures": measure(loop.plan)}
         write_json(folder / "before.json", before)
+        if or_before:
+            best.offer(decoder, before["figures"])
     state = loop.run()
     after = measure(loop.plan)
+    if kept := objective is None and best.restore(decoder, after):
+        after = _say_kept(measure(loop.plan), after, before["figures"], progress)
     return {
         "before": before["figures"],
         "after": after,
+        "kept": "best" if kept else "last",
         "steps": state.step,
         "seconds": round(state.seconds, 1),
         "tokens": state.tokens,
@@ -226,6 +238,18 @@ def train_stage(
         "batch_tokens": settings.batch_tokens,
         "dtype": loop.plan.dtype,
     }
+
+
+def _say_kept(
+    kept: dict[str, float], last: dict[str, float], before: dict[str, float], progress: Progress
+) -> dict[str, float]:
+    """Say which weights are kept, and return their figures."""
+    one, other = fmean(kept.values()), fmean(last.values())
+    which = "from before it" if kept == before else "that read held-out text best"
+    progress.note(
+        f"kept are the weights {which}, with {one:.3f} bits per byte; the last ones have {other:.3f}"
+    )
+    return kept
 
 
 def held_out_reader(material: Material, tokenizer: Any, context: int, progress: Progress) -> Evaluate:

@@ -18,6 +18,7 @@ from camelid.model.pairfile import read_pair_file
 from camelid.pair import Pair
 from camelid.text.heldout import read_held_out
 from camelid.text.world import build_world
+from camelid.train.best import Best
 from camelid.train.progress import Silent
 from camelid.train.sibling import Making, make_alpaca
 from camelid.train.study import Budget, open_sources
@@ -101,6 +102,19 @@ def test_held_out_text_is_read_better_afterwards(base, talks, tmp_path, way):
     assert {value.dtype for value in stored.values()} == {torch.bfloat16}
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == before["tokenizer.json"]
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").num_parameters() > 0
+
+
+def test_the_weights_that_read_best_are_kept(tmp_path):
+    decoder, figures = tiny.make_decoder().requires_grad_(True), iter([3.0, 2.0, 2.5, 4.0])
+    best = Best(tmp_path / "best", lambda decoder, plan: {"en": next(figures)})
+    assert best.bits_per_byte == float("inf") and not best.restore(decoder, {"en": 9.0})
+    for number in range(4):
+        with torch.no_grad():
+            decoder.head_weight.fill_(number)
+        found = best(decoder, None)
+    assert best.restore(decoder, found) and best.bits_per_byte == 2.0
+    assert bool((decoder.head_weight == 1).all())
+    assert not best.restore(decoder, {"en": 2.0}) and not best.restore(decoder, {})
 
 
 def test_an_adapter_merged_later_is_the_model_merged_at_once(base, talks, tmp_path):
@@ -239,6 +253,17 @@ def test_an_alpaca_is_made_and_the_pair_answers(base, talks, tmp_path):
     assert read_held_out(tmp_path / "pair" / "held_out.jsonl")
     reply = Pair(tmp_path / "pair").reply("Hello!", model="alpaca", max_tokens=4)
     assert reply.model == "alpaca" and reply.completion_tokens > 0
+
+
+def test_fine_tuning_that_does_harm_is_left_out(base, talks, tmp_path):
+    told, harm = Told(), Budget(steps=4, batch_tokens=96, lr=3.0)
+    made = make_alpaca(
+        dataclasses.replace(making_of(base, talks, tmp_path / "p"), finetune=harm), progress=told
+    )
+    distil, finetune = (made.provenance["stages"][stage] for stage in ("distill", "finetune"))
+    assert finetune["kept"] == "best" and finetune["after"] == finetune["before"]
+    assert finetune["after"]["en"] == pytest.approx(distil["after"]["en"], rel=1e-5)
+    assert any("kept are the weights from before it" in note for note in told.notes)
 
 
 def test_making_an_alpaca_resumes_to_the_bit(base, talks, tmp_path):
