@@ -80,8 +80,8 @@ def alpaca(
     read = [fmean(roles[role].bits_per_byte.values() or [0.0]) for role in ("llama", "alpaca")]
     if read[0] > read[1]:
         print(
-            "\nThe Alpaca reads held-out data better than the Llama. If the Llama has not learnt from this data "
-            "yet, fine-tune it\nfirst, and make the pair from what comes out:\n"
+            "\nThe Alpaca reads held-out data better than the Llama. If the Llama has not learnt from this "
+            "data yet, fine-tune it\nfirst, and make the pair from what comes out:\n"
             f"  camelid finetune --base {shlex.quote(str(llama))} --data {shlex.quote(str(data[0]))}"
         )
     smaller = roles["llama"].parameters / roles["alpaca"].parameters
