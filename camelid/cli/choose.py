@@ -84,8 +84,8 @@ def _try(folder: "Path", task: str, limit: int) -> "tuple[dict[str, Task], Tried
     tasks = find_tasks(folder)
     if not tasks:
         raise DataError(
-            f"{folder} has no held-out records to measure on. camelid train writes them; a pair that "
-            "was copied needs its held_out.jsonl too."
+            f"{folder} has no held-out records to measure on. camelid train writes them, and so does "
+            "camelid pair with --data; a pair that was copied needs its held_out.jsonl too."
         )
     if task and task not in tasks:
         raise RequestError(f"This pair has no task {task!r} to measure.{suggest(task, tasks)}")

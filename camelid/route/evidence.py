@@ -118,7 +118,7 @@ def collect(
     if not rows:
         raise DataError(
             "There are no held-out conversations to ask, so nothing can be calibrated. camelid train writes "
-            "them; a pair that was copied needs its held_out.jsonl too."
+            "them, and so does camelid pair with --data; a pair that was copied needs its held_out.jsonl too."
         )
     random.Random(seed).shuffle(rows)
     seconds = np.array(

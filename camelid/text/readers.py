@@ -53,7 +53,9 @@ class Reading:
         """Count a bad row, or raise DataError when bad rows are not to be skipped."""
         message = f"{self.file}, {self.unit} {number}: {problem}"
         if not self.skip_bad:
-            raise DataError(f"{message} (skip_bad = true leaves such rows out and counts them.)")
+            raise DataError(
+                f"{message} (--skip-bad, skip_bad = true in a recipe, leaves such rows out and counts them.)"
+            )
         self.bad += 1
         if len(self.complaints) < _MAX_COMPLAINTS:
             self.complaints.append(message)
