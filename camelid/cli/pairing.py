@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from camelid.cli.training import SkipBad
+
 if TYPE_CHECKING:
     from camelid.export.pairing import Paired
 
@@ -38,6 +40,7 @@ def pair(
     name: Annotated[
         str, typer.Option(help="What the pair is called; by default as its folder.", show_default=False)
     ] = "",
+    skip_bad: SkipBad = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Make a pair of any two Llamas: a large one and a quick one.
@@ -50,7 +53,9 @@ def pair(
     """
     from camelid.export.pairing import make_pair
 
-    made = make_pair(llama, alpaca, out, chat_template=chat_template, name=name, data=tuple(data or ()))
+    made = make_pair(
+        llama, alpaca, out, chat_template=chat_template, name=name, data=tuple(data or ()), skip_bad=skip_bad
+    )
     if as_json:
         print(json.dumps(made.to_dict(), ensure_ascii=False, indent=2))
         return

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import camelid
-from camelid.compare.reading import read_text
 from camelid.errors import CheckpointError, DataError, TokenizerError
 from camelid.export.saving import refuse_replacing
 from camelid.export.templates import read_template
@@ -23,8 +22,10 @@ from camelid.model.config import DecoderConfig
 from camelid.model.folder import CONFIG, PAIR, WEIGHTS, WEIGHTS_INDEX, read_config, read_json_object
 from camelid.model.pairfile import PairFile, RoleFile, write_pair_file
 from camelid.model.tensors import open_tensors, weight_files
-from camelid.text.heldout import write_held_out
+from camelid.text.corpus import read_records
+from camelid.text.heldout import HELD_OUT, read_held_out, write_held_out
 from camelid.text.records import Record
+from camelid.text.sources import Source
 from camelid.text.tokenizer import Tokenizer, check_tokenizer_fits
 from camelid.train.material import HELD_OUT_KEPT, choose_held_out
 
@@ -91,20 +92,21 @@ def make_pair(
     chat_template: str = "",
     name: str = "",
     data: Sequence[Path] = (),
+    skip_bad: bool = False,
 ) -> Paired:
     """Write a pair folder of two model folders, whole or not at all; an older one made so gives way.
 
     chat_template: for both, by name or as a file; by default each has its own, and one that has none takes
         the other's if their tokens are the same. name: what the pair is called, by default its folder's name.
     data: files of what the pair will be asked, to compare the two and make a router by; neither model should
-        have learnt from them.
+        have learnt from them. skip_bad: whether rows that cannot be read are left out.
 
     Raises CheckpointError or TokenizerError when one of the two cannot be used, or something else is in that
     place; DataError for data that cannot be used, RunError when it cannot be written.
     """
     out = Path(out)
     _refuse_replacing(out)
-    records = _read_data(data)
+    records = _read_data(data, skip_bad)
     brought = {
         role: _bring(Path(each), chat_template) for role, each in (("llama", llama), ("alpaca", alpaca))
     }
@@ -145,11 +147,13 @@ def _refuse_replacing(out: Path) -> None:
         )
 
 
-def _read_data(files: Sequence[Path]) -> list[tuple[str, Record]]:
+def _read_data(files: Sequence[Path], skip_bad: bool) -> list[tuple[str, Record]]:
     """Return the records that a pair is to keep, each with its source's name."""
     found: dict[str, list[Record]] = {}
     for path in files:
-        if not (records := read_text(path)):
+        source = Source(path.stem, path=str(path), skip_bad=skip_bad)
+        records = read_held_out(path) if path.name == HELD_OUT else list(read_records(source))
+        if not records:
             raise DataError(f"{path} holds no record. Name a file that camelid show can show.")
         found.setdefault(path.stem, []).extend(records)
     return choose_held_out(found, HELD_OUT_KEPT)

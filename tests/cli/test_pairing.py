@@ -159,6 +159,10 @@ def test_with_data_two_of_different_tokenizers_get_a_router(camelid, folder, str
     found = camelid("calibrate", tmp_path / "p", "--llama-share", 0.5, "--limit", 20)
     assert found.status == 0, found.err
     assert Pair(tmp_path / "p").reply("Is 3 a llama?", model="auto", max_tokens=4).decision
+    with open(tmp_path / "talks.jsonl", "a") as file:
+        file.write("\n{bad\n")
+    assert "line 31: bad JSON" in camelid(*words, "--data", tmp_path / "talks.jsonl").err
+    assert "data: 30 records" in camelid(*words, "--data", tmp_path / "talks.jsonl", "--skip-bad").out
     (tmp_path / "none.jsonl").write_text("")
     assert "none.jsonl" in camelid(*words, "--data", tmp_path / "none.jsonl").err
 
